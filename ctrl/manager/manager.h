@@ -1,0 +1,29 @@
+// The manager: address management and object life cycle for the whole cluster. One is active at a
+// time; it holds nothing that is not in the objects.
+//
+// Controllers: pod (allocates, reserves and releases IPInstances), network and subnet (statuses),
+// defaults (first start). In a daemon with the dir store it runs in-process, elected by a file lock.
+#pragma once
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "ctrl/store/cache.h"
+#include "ctrl/store/store.h"
+
+struct manager;
+
+struct manager_conf {
+	const char *default_network_type; // "Overlay" or "Underlay" (DEFAULT_NETWORK_TYPE)
+	const char *default_ip_family; // "IPv4", "IPv6", "DualStack"
+	const char *stateful_kinds; // comma list, "StatefulSet"
+	bool default_ip_retain;
+	bool create_defaults; // make network-0 and subnet-0-network-0 when there is no Network at all
+	const char *lock_path; // file lock that elects the active one; NULL: always active
+};
+
+// Subscribes to the cache (so before cache_start) and begins once it is synced and elected.
+int manager_new(uv_loop_t *loop, struct store *store, struct cache *cache, const struct manager_conf *conf, struct manager **ret_manager);
+void manager_free(struct manager *m);
+bool manager_active(const struct manager *m);

@@ -1,0 +1,44 @@
+// The cache: decoded objects of every kind by key, kept current from a store's watch. Several
+// subscribers learn of changes: the node's state, the manager, the CLI's watches.
+//
+// An object that cannot be decoded, or that breaks a rule of admission (a file nobody checked),
+// is not in the cache; it is reported to subscribers as bad, once per version, and the version
+// before it stays in force.
+#pragma once
+
+#include "ctrl/model/admission.h"
+#include "ctrl/model/object.h"
+#include "ctrl/store/store.h"
+
+struct cache;
+
+enum cache_event {
+	CACHE_PUT, // old is NULL for a new object
+	CACHE_DELETED, // obj is the last version
+	CACHE_SYNCED, // the kind's first list is complete (obj is NULL)
+};
+
+struct cache_subscriber {
+	void (*event)(void *arg, enum kind kind, enum cache_event event, const struct object *obj, const struct object *old);
+	// A bad object or file: key is "namespace/name" or the file; message names the trouble.
+	void (*bad)(void *arg, enum kind kind, const char *key, const char *message); // may be NULL
+	void *arg;
+	struct cache_subscriber *next; // the cache's
+};
+
+struct cache *cache_new(struct store *store);
+void cache_free(struct cache *c);
+// Subscribers are called in the order of subscription; before cache_start.
+void cache_subscribe(struct cache *c, struct cache_subscriber *s);
+int cache_start(struct cache *c);
+bool cache_synced(const struct cache *c);
+
+// NULL if absent. Borrowed until the next event loop turn. namespace is NULL or "" for cluster-scoped kinds.
+const struct object *cache_get(const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// The object's JSON as the store has it (for `stratactl get -o json`). Borrowed.
+const cJSON *cache_get_json(const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// All objects of a kind in key order; f returns false to stop.
+void cache_each(const struct cache *c, enum kind kind, bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);
+// A view for admission over what is in the cache now; free with admission_view_free.
+void cache_view(const struct cache *c, struct admission_view *ret_view);
+void admission_view_free(struct admission_view *view);

@@ -1,0 +1,53 @@
+// The store: objects with list, watch, create, update and delete. One interface, two back ends:
+// `dir` keeps YAML files in a directory; `kube` speaks to an API server.
+//
+// All functions are the control thread's, in whose libuv loop the store lives. Results come by
+// call-back, never from within the call itself. JSON objects handed in are borrowed; objects
+// handed out in call-backs are borrowed too and end with the call-back.
+#pragma once
+
+#include <stdbool.h>
+
+#include <cjson/cJSON.h>
+#include <uv.h>
+
+#include "ctrl/model/object.h"
+
+struct store;
+
+enum store_event {
+	STORE_PUT, // added or modified
+	STORE_DELETED,
+	STORE_SYNCED, // the first list of that kind is complete (obj is NULL)
+	STORE_BROKEN, // something that should be an object but is not (obj may be NULL; message says what and where)
+};
+
+struct store_watcher {
+	void (*event)(void *arg, enum kind kind, enum store_event event, const cJSON *obj, const char *message);
+	void *arg;
+};
+
+// err: 0; -EEXIST (create), -ENOENT, -ESTALE (update: it changed in between), -EINVAL, -EIO, …
+// obj: the object as stored (create, update), NULL on error. message: for people, may be NULL.
+typedef void store_done(void *arg, int err, const cJSON *obj, const char *message);
+
+struct store_ops {
+	// Starts delivering every object of all kinds, then SYNCED per kind, then changes.
+	int (*watch)(struct store *s, const struct store_watcher *w);
+	void (*create)(struct store *s, const cJSON *obj, store_done *done, void *arg);
+	// Replaces metadata and spec; fails with -ESTALE unless metadata.resourceVersion is absent or current.
+	void (*update)(struct store *s, const cJSON *obj, store_done *done, void *arg);
+	// Replaces status only (obj needs apiVersion, kind, metadata.name/namespace and status).
+	void (*update_status)(struct store *s, const cJSON *obj, store_done *done, void *arg);
+	// Removes the object; one with finalizers only gets a deletionTimestamp, as in Kubernetes.
+	void (*delete)(struct store *s, enum kind kind, const char *namespace, const char *name, store_done *done, void *arg);
+	void (*close)(struct store *s); // pending call-backs are dropped
+};
+
+struct store {
+	const struct store_ops *ops;
+	const char *backend; // "dir", "kube"
+};
+
+// Opens (and makes, if need be) the directory. 0 or -errno, message says what failed.
+int store_dir_open(uv_loop_t *loop, const char *path, struct store **ret_store, char message[MODEL_ERROR_MAX]);

@@ -1,0 +1,63 @@
+// The data plane as the control thread handles it: workers, tables, ports and the packet pool.
+// All functions are the control thread's, and none of them waits for a worker.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pmd/port.h"
+#include "vswitch/burst.h"
+#include "vswitch/tables.h"
+
+struct dataplane;
+
+struct dataplane_conf {
+	uint16_t n_workers; // EAL lcores other than the main one, at least 1
+	bool busy; // workers never sleep
+	uint32_t n_buffers; // packet buffers
+	uint32_t n_routes; // addresses to make room for
+	uint32_t idle_pause_us; // adaptive: how long a worker keeps polling after its last packet before it sleeps; 0: default
+};
+
+// Creates pool, tables and workers and launches the workers. EAL is initialised. 0 or -errno.
+int dataplane_open(const struct dataplane_conf *conf, struct dataplane **ret_dp);
+// Stops the workers, closes all ports, frees everything.
+void dataplane_close(struct dataplane *dp);
+
+struct tables *dataplane_tables(struct dataplane *dp);
+struct rte_mempool *dataplane_pool(struct dataplane *dp);
+uint16_t dataplane_n_workers(const struct dataplane *dp);
+
+// Publishes a port: gives it a free number (vport->index is set), and its queues to workers.
+// Takes vport->dev. -ENOSPC when all numbers are taken.
+int dataplane_add_port(struct dataplane *dp, struct vport *vport);
+// Replaces what the data path knows of a published port (addresses, MTU, name); same dev.
+int dataplane_set_port(struct dataplane *dp, const struct vport *vport);
+// Unpublishes the port; after a grace period closes its device and then calls closed(arg), which
+// may be NULL.
+void dataplane_del_port(struct dataplane *dp, uint16_t index, void (*closed)(void *arg), void *arg);
+
+// Sends a complete Ethernet frame (VLAN tag included) out of the uplink. Copies it. Best effort.
+void dataplane_send(struct dataplane *dp, const void *frame, uint16_t len);
+
+// A descriptor that is readable while punts wait (for the event loop), and the way to read them.
+// Also runs deferred frees; call it from a timer as well, at least every 100 ms.
+int dataplane_punt_fd(const struct dataplane *dp);
+void dataplane_poll(struct dataplane *dp, void (*punt)(const struct punt *p, void *arg), void *arg);
+
+struct port_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t drops[DROP_REASON_COUNT];
+};
+// The sum over all workers since the port was published.
+void dataplane_port_counters(const struct dataplane *dp, uint16_t index, struct port_counters *ret_counters);
+
+struct worker_counters {
+	unsigned lcore;
+	uint64_t rounds, busy_rounds; // polls of all queues; those that found a packet
+	uint64_t packets;
+	uint64_t sleeps; // times it waited on descriptors
+	uint64_t cycles_busy, cycles_idle; // TSC cycles in rounds with and without packets
+	uint64_t n_queues; // that it polls
+};
+void dataplane_worker_counters(const struct dataplane *dp, uint16_t worker, struct worker_counters *ret_counters);
