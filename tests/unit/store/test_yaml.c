@@ -104,9 +104,9 @@ static void errors_name_file_line_and_column(void **)
 	expect_error("a: 1\nb: [1, 2\n", -EINVAL, "f.yaml:");
 	expect_error("a: 1\n  b: 2\n", -EINVAL, "f.yaml:1:4: ");
 	expect_error("a: 1\nb: 2\na: 3\n", -EINVAL, "f.yaml:3:1: key 'a' is given twice");
-	expect_error("a: &x 1\nb: *x\n", -EINVAL, "f.yaml:2:4: aliases are not supported");
+	expect_error("a: &x 1\nb: *x\n", -EINVAL, "f.yaml:2:5: aliases are not supported");
 	expect_error("a: !!str 1\n", -EINVAL, "f.yaml:1:");
-	expect_error("a: \"x\\0y\"\n", -EINVAL, "f.yaml:1:4: a string must not hold a NUL");
+	expect_error("a: \"x\\0y\"\n", -EINVAL, "f.yaml:1:5: a string must not hold a NUL");
 	expect_error(
 		"? [a, b]\n: 1\n", -EINVAL, "f.yaml:1:3: a key must be a plain word or a string");
 	expect_error("a: }\n", -EINVAL, "f.yaml:1:");
