@@ -79,11 +79,6 @@ class Fabric:
         for address in addresses:
             run(["ip", "address", "add", address, "dev", port] + (["nodad"] if ":" in address else []), ns=self.ns)
 
-    def stop(self):
-        for process in reversed(self.processes):
-            process.stop()
-        run(f"ip netns delete {self.ns}", check=False)
-
 
 def plain_frames(device, ns=None):
     """Turns off what leaves checksums or segmentation to a NIC that is not there."""

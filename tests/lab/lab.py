@@ -4,7 +4,7 @@ import shutil
 
 from .fabric import Fabric
 from .node import Node
-from .shell import run
+from .shell import Process, read_json, run, write_json
 
 
 class Lab:
@@ -17,8 +17,8 @@ class Lab:
         self.objects.mkdir()
 
     def add_fabric(self):
-        self.fabric = Fabric(f"{self.prefix}fabric", self.directory / "fabric").start()
-        return self.fabric
+        self.fabric = Fabric(f"{self.prefix}fabric", self.directory / "fabric")
+        return self.fabric.start()
 
     def add_node(self, name, vlans=(), start=True, **options):
         node = Node(self, name, **options)
@@ -30,17 +30,48 @@ class Lab:
         """Puts a file with objects into the shared directory, as an operator would."""
         (self.objects / filename).write_text(text)
 
+    def processes(self):
+        """In the order of their start."""
+        fabric = self.fabric.processes if self.fabric else []
+        nodes = [node.process for node in self.nodes.values() if node.process]
+        apps = [pod.app.process for pod in self.pods.values() if pod.app and pod.app.process]
+        return [*fabric, *nodes, *apps]
+
+    def save(self):
+        """Writes down what a later command needs to find and remove it all."""
+        write_json(self.directory / "lab.json", {
+            "prefix": self.prefix,
+            "processes": [p.to_json() for p in self.processes()],
+            "nodes": {n.name: {"ns": n.ns, "socket": str(n.socket)} for n in self.nodes.values()},
+            "pods": {p.name: {"ns": p.ns, "node": p.node.name} for p in self.pods.values()},
+        })
+
     def down(self):
-        """Stops all and removes all, in the reverse order; goes on when a step fails."""
-        for pod in self.pods.values():
-            pod.destroy()
-        for node in self.nodes.values():
-            node.destroy()
-        if self.fabric is not None:
-            self.fabric.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Stops all and removes all."""
+        remove(self.prefix, self.directory, self.processes())
 
 
-def leftovers(prefix):
+def saved(directory):
+    """What save() wrote, or None if there is no lab in the directory."""
+    path = pathlib.Path(directory) / "lab.json"
+    return read_json(path) if path.exists() else None
+
+
+def remove_saved(directory):
+    state = saved(directory)
+    if state is not None:
+        remove(state["prefix"], directory, [Process.from_json(p) for p in state["processes"]])
+
+
+def remove(prefix, directory, processes):
+    """Applications first, the switch of the fabric last; goes on when something is gone already."""
+    for process in reversed(processes):
+        process.stop()
+    for ns in namespaces(prefix):
+        run(f"ip netns delete {ns}", check=False)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def namespaces(prefix):
     """Namespaces whose names begin with the prefix."""
     return [line.split()[0] for line in run("ip netns list").splitlines() if line.startswith(prefix)]

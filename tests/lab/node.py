@@ -86,10 +86,6 @@ class Node:
         self.process.signal(signal.SIGKILL)
         self.process.kill()
 
-    def destroy(self):
-        self.stop()
-        run(f"ip netns delete {self.ns}", check=False)
-
     def ctl(self, *arguments, check=True, stdin=None):
         return run([STRATACTL, "-s", self.socket, *arguments], check=check, stdin=stdin)
 
