@@ -380,8 +380,8 @@ int yaml_parse_file(const char *path, struct yaml_documents *ret, char error[YAM
 		(void)snprintf(error, YAML_ERROR_MAX, "%s: %s", path, strerror(-err));
 		return err;
 	}
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	err = read_all(fd, &text, &len);
 	(void)close(fd);
 	if (err < 0) {
