@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 struct rcu;
+struct rte_rcu_qsbr;
 
-// For workers 0 … n_workers-1. NULL if memory is short. Control thread only, as all below that
-// are not marked "worker".
+// For workers 0 … n_workers-1, all of them offline. NULL if memory is short. Control thread only,
+// as all below that are not marked "worker".
 struct rcu *rcu_new(uint16_t n_workers);
 // Runs everything still deferred and frees r. No worker may be running.
 void rcu_free(struct rcu *r);
@@ -18,6 +19,11 @@ void rcu_free(struct rcu *r);
 void rcu_defer(struct rcu *r, void (*f)(void *obj), void *obj);
 // Runs what has become due. Call regularly. Returns how many are still waiting.
 uint32_t rcu_poll(struct rcu *r);
+// Runs everything still deferred, due or not. No worker may be running.
+void rcu_flush(struct rcu *r);
+
+// For rte_hash, which recycles the slots of deleted keys by itself.
+struct rte_rcu_qsbr *rcu_qsbr(struct rcu *r);
 
 void rcu_online(struct rcu *r, uint16_t worker); // worker: before it reads tables
 void rcu_offline(struct rcu *r, uint16_t worker); // worker: before it sleeps
