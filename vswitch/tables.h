@@ -6,6 +6,7 @@
 // serves both families.
 #pragma once
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -138,6 +139,7 @@ struct tables {
 	_Atomic(const struct vport *) vports[VPORT_MAX]; // NULL where unused
 	struct rcu *rcu; // not owned
 	uint32_t nexthop_hint; // control only: where to look for a free slot
+	uint64_t nexthop_taken[NEXTHOP_MAX / 64]; // control only: in use, or deleted within the grace period
 };
 
 // Creates empty tables for about n_routes addresses; they defer frees to rcu. NULL if memory is
@@ -156,12 +158,12 @@ void tables_each_route(const struct tables *t, void (*f)(const struct route *r, 
 
 // Takes a free slot and publishes a copy of *nh in it, its id set. *ret_id is the slot. -ENOSPC, -ENOMEM.
 int tables_add_nexthop(struct tables *t, const struct nexthop *nh, uint32_t *ret_id);
-// Replaces what slot id says: all routes that name it follow at once.
+// Replaces what slot id says: all routes that name it follow at once. -ENOENT, -ENOMEM.
 int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh);
 // Frees the slot (after a grace period it may be used again). No route may name it any more.
 void tables_del_nexthop(struct tables *t, uint32_t id);
 
-// Publish a copy. Take nothing; -ENOMEM.
+// Publish a copy. Take nothing; 0, -ENOMEM. tables_set_vport also -EINVAL.
 int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t n);
 int tables_set_node(struct tables *t, const struct node *node);
 int tables_set_vport(struct tables *t, const struct vport *vport); // at vport->index

@@ -1,0 +1,344 @@
+// The tables: a lock-free hash of routes, an array of next hops and a few snapshots. Everything
+// here is the control thread's; workers read the published pointers themselves.
+//
+// An update builds the new object, publishes it with one release store and defers the free of the
+// one it replaces, so it cannot fail half-way.
+#include "vswitch/tables.h"
+
+#include "vswitch/rcu.h"
+
+#include <rte_hash_crc.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(sizeof(struct in6_addr) == 16);
+static_assert(sizeof(struct route) <= RTE_CACHE_LINE_SIZE);
+
+// A next hop as it is allocated. What is behind the cache line that workers read is control's.
+struct nexthop_slot {
+	struct nexthop nh;
+	struct tables *tables; // whose slot becomes free when the next hop dies
+};
+
+// Memory near the workers, who read far more often than control writes.
+static void *object_new(size_t size)
+{
+	unsigned worker = rte_get_next_lcore(-1, 1, 0);
+	int socket = worker < RTE_MAX_LCORE ? (int)rte_lcore_to_socket_id(worker) : SOCKET_ID_ANY;
+
+	void *obj = rte_zmalloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, socket);
+	if (obj == NULL)
+		obj = rte_zmalloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, SOCKET_ID_ANY);
+	return obj;
+}
+
+static void *object_copy(const void *from, size_t size)
+{
+	void *obj = object_new(size);
+	if (obj != NULL)
+		memcpy(obj, from, size);
+	return obj;
+}
+
+// Gives up an object that workers may still be looking at.
+static void retire(struct tables *t, const void *obj)
+{
+	if (obj != NULL)
+		rcu_defer(t->rcu, rte_free, (void *)(uintptr_t)obj);
+}
+
+static struct rte_hash *routes_new(uint32_t n_routes, struct rcu *rcu)
+{
+	static unsigned serial; // EAL keeps hashes by name
+	char name[RTE_HASH_NAMESIZE];
+	(void)snprintf(name, sizeof(name), "routes%u", serial++);
+
+	const struct rte_hash_parameters params = {
+		.name = name,
+		.entries = n_routes,
+		.key_len = sizeof(struct in6_addr),
+		.hash_func = rte_hash_crc,
+		.socket_id = SOCKET_ID_ANY,
+		// Without the extension table an add may fail long before the table is full.
+		.extra_flag =
+			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+	struct rte_hash *h = rte_hash_create(&params);
+	if (h == NULL)
+		return NULL;
+
+	// The slot of a deleted key is used again after a grace period, without anybody waiting.
+	struct rte_hash_rcu_config recycling = {
+		.v = rcu_qsbr(rcu),
+		.mode = RTE_HASH_QSBR_MODE_DQ,
+	};
+	if (rte_hash_rcu_qsbr_add(h, &recycling) != 0) {
+		rte_hash_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
+{
+	const struct node no_node = {.uplink = VPORT_NONE, .host = VPORT_NONE};
+
+	struct tables *t = object_new(sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	t->rcu = rcu;
+	t->nexthop_hint = NEXTHOP_NONE + 1;
+	t->nexthop_taken[0] = UINT64_C(1) << NEXTHOP_NONE;
+	t->routes = routes_new(n_routes, rcu);
+	if (t->routes == NULL || tables_set_subnets(t, NULL, 0) < 0 ||
+		tables_set_node(t, &no_node) < 0) {
+		tables_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tables_free(struct tables *t)
+{
+	if (t == NULL)
+		return;
+
+	rcu_flush(t->rcu); // what was deleted still knows its tables
+	if (t->routes != NULL) {
+		const void *key;
+		void *route;
+		uint32_t i = 0;
+
+		while (rte_hash_iterate(t->routes, &key, &route, &i) >= 0)
+			rte_free(route);
+		rte_hash_free(t->routes);
+	}
+	for (uint32_t i = 0; i < NEXTHOP_MAX; i++)
+		rte_free((void *)(uintptr_t)t->nexthops[i]);
+	for (uint32_t i = 0; i < VPORT_MAX; i++)
+		rte_free((void *)(uintptr_t)t->vports[i]);
+	rte_free((void *)(uintptr_t)t->subnets);
+	rte_free((void *)(uintptr_t)t->node);
+	rte_free(t);
+}
+
+// ── Routes ─────────────────────────────────────────────────────────────────────────────────────
+
+int tables_put_route(struct tables *t, const struct route *r)
+{
+	struct route *new = object_copy(r, sizeof(*r));
+	if (new == NULL)
+		return -ENOMEM;
+
+	const struct route *old = tables_route(t, &r->addr);
+	int ret = rte_hash_add_key_data(t->routes, &r->addr, new);
+	if (ret < 0) {
+		rte_free(new);
+		return ret;
+	}
+	retire(t, old);
+	return 0;
+}
+
+void tables_del_route(struct tables *t, const struct in6_addr *addr)
+{
+	const struct route *old = tables_route(t, addr);
+	if (old == NULL)
+		return;
+	(void)rte_hash_del_key(t->routes, addr);
+	retire(t, old);
+}
+
+const struct route *tables_route(const struct tables *t, const struct in6_addr *addr)
+{
+	void *route;
+
+	if (rte_hash_lookup_data(t->routes, addr, &route) < 0)
+		return NULL;
+	return route;
+}
+
+void tables_each_route(
+	const struct tables *t, void (*f)(const struct route *r, void *arg), void *arg)
+{
+	const void *key;
+	void *route;
+	uint32_t i = 0;
+
+	while (rte_hash_iterate(t->routes, &key, &route, &i) >= 0)
+		f(route, arg);
+}
+
+// ── Next hops ──────────────────────────────────────────────────────────────────────────────────
+
+static void take_slot(struct tables *t, uint32_t id)
+{
+	t->nexthop_taken[id / 64] |= UINT64_C(1) << id % 64;
+}
+
+static bool slot_is_taken(const struct tables *t, uint32_t id)
+{
+	return (t->nexthop_taken[id / 64] & UINT64_C(1) << id % 64) != 0;
+}
+
+// A free slot, or NEXTHOP_NONE. Starts behind the last one that was given out, so that a slot
+// rests for long before another next hop appears in it.
+static uint32_t find_slot(const struct tables *t)
+{
+	for (uint32_t i = 0; i < NEXTHOP_MAX; i++) {
+		uint32_t id = (t->nexthop_hint + i) % NEXTHOP_MAX;
+		if (!slot_is_taken(t, id))
+			return id;
+	}
+	return NEXTHOP_NONE;
+}
+
+static struct nexthop_slot *nexthop_new(struct tables *t, const struct nexthop *nh, uint32_t id)
+{
+	struct nexthop_slot *slot = object_new(sizeof(*slot));
+	if (slot == NULL)
+		return NULL;
+	slot->nh = *nh;
+	slot->nh.id = id;
+	slot->tables = t;
+	return slot;
+}
+
+int tables_add_nexthop(struct tables *t, const struct nexthop *nh, uint32_t *ret_id)
+{
+	uint32_t id = find_slot(t);
+	if (id == NEXTHOP_NONE)
+		return -ENOSPC;
+	struct nexthop_slot *slot = nexthop_new(t, nh, id);
+	if (slot == NULL)
+		return -ENOMEM;
+
+	take_slot(t, id);
+	t->nexthop_hint = id + 1;
+	atomic_store_explicit(&t->nexthops[id], &slot->nh, memory_order_release);
+	*ret_id = id;
+	return 0;
+}
+
+int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh)
+{
+	if (id >= NEXTHOP_MAX || t->nexthops[id] == NULL)
+		return -ENOENT;
+	struct nexthop_slot *slot = nexthop_new(t, nh, id);
+	if (slot == NULL)
+		return -ENOMEM;
+
+	const struct nexthop *old = t->nexthops[id];
+	atomic_store_explicit(&t->nexthops[id], &slot->nh, memory_order_release);
+	retire(t, old);
+	return 0;
+}
+
+// The last worker has forgotten the next hop: its slot may serve another.
+static void release_slot(void *obj)
+{
+	struct nexthop_slot *slot = obj;
+	uint32_t id = slot->nh.id;
+
+	slot->tables->nexthop_taken[id / 64] &= ~(UINT64_C(1) << id % 64);
+	rte_free(slot);
+}
+
+void tables_del_nexthop(struct tables *t, uint32_t id)
+{
+	if (id >= NEXTHOP_MAX || t->nexthops[id] == NULL)
+		return;
+	const struct nexthop *old = t->nexthops[id];
+	atomic_store_explicit(&t->nexthops[id], NULL, memory_order_release);
+	rcu_defer(t->rcu, release_slot, (void *)(uintptr_t)old);
+}
+
+// ── Snapshots ──────────────────────────────────────────────────────────────────────────────────
+
+static int compare_prefixes(const void *a, const void *b, void *arg)
+{
+	const struct subnets *s = arg;
+	uint32_t i = *(const uint32_t *)a;
+	uint32_t j = *(const uint32_t *)b;
+
+	int order = memcmp(&s->subnet[i].prefix, &s->subnet[j].prefix, sizeof(struct in6_addr));
+	return order != 0 ? order : (i > j) - (i < j);
+}
+
+// Of Subnets with one prefix (say, on two VLANs) the one with the lowest index stands for all.
+static void sort_prefixes(struct subnets *s)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->subnet[i].prefix_len != 0)
+			s->sorted[n++] = i;
+	}
+	qsort_r(s->sorted, n, sizeof(s->sorted[0]), compare_prefixes, s);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct subnet *this = &s->subnet[s->sorted[i]];
+		if (s->n_sorted > 0 && memcmp(&s->subnet[s->sorted[s->n_sorted - 1]].prefix,
+					       &this->prefix, sizeof(this->prefix)) == 0)
+			continue;
+		s->sorted[s->n_sorted++] = s->sorted[i];
+	}
+}
+
+int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t n)
+{
+	size_t subnets_len = sizeof(struct subnets) + n * sizeof(struct subnet);
+	struct subnets *new = object_new(subnets_len + n * sizeof(new->sorted[0]));
+	if (new == NULL)
+		return -ENOMEM;
+
+	new->n = n;
+	new->sorted = (uint32_t *)&new->subnet[n];
+	if (n > 0)
+		memcpy(new->subnet, subnets, n * sizeof(*subnets));
+	sort_prefixes(new);
+
+	const struct subnets *old = t->subnets;
+	atomic_store_explicit(&t->subnets, new, memory_order_release);
+	retire(t, old);
+	return 0;
+}
+
+int tables_set_node(struct tables *t, const struct node *node)
+{
+	struct node *new = object_copy(node, sizeof(*node));
+	if (new == NULL)
+		return -ENOMEM;
+
+	const struct node *old = t->node;
+	atomic_store_explicit(&t->node, new, memory_order_release);
+	retire(t, old);
+	return 0;
+}
+
+int tables_set_vport(struct tables *t, const struct vport *vport)
+{
+	if (vport->index >= VPORT_MAX)
+		return -EINVAL;
+	struct vport *new = object_copy(vport, sizeof(*vport));
+	if (new == NULL)
+		return -ENOMEM;
+
+	const struct vport *old = t->vports[vport->index];
+	atomic_store_explicit(&t->vports[vport->index], new, memory_order_release);
+	retire(t, old);
+	return 0;
+}
+
+void tables_del_vport(struct tables *t, uint16_t index)
+{
+	if (index >= VPORT_MAX)
+		return;
+	const struct vport *old = t->vports[index];
+	atomic_store_explicit(&t->vports[index], NULL, memory_order_release);
+	retire(t, old);
+}
