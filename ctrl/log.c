@@ -69,7 +69,8 @@ int log_write(enum log_level level, int err, const char *format, ...)
 	(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 
 	flockfile(stderr);
-	fprintf(stderr, "time=%s.%03ldZ level=%s msg=", stamp, now.tv_nsec / 1000000, level_names[level]);
+	fprintf(stderr, "time=%s.%03ldZ level=%s msg=", stamp, now.tv_nsec / 1000000,
+		level_names[level]);
 	put_quoted(stderr, message);
 	if (err != 0) {
 		fputs(" err=", stderr);
