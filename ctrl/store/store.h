@@ -19,11 +19,14 @@ enum store_event {
 	STORE_PUT, // added or modified
 	STORE_DELETED,
 	STORE_SYNCED, // the first list of that kind is complete (obj is NULL)
-	STORE_BROKEN, // something that should be an object but is not (obj may be NULL; message says what and where)
+	// Something that should be an object but is not, or whose kind nobody knows (KIND_COUNT): obj may
+	// be NULL; message says what and where.
+	STORE_BROKEN,
 };
 
 struct store_watcher {
-	void (*event)(void *arg, enum kind kind, enum store_event event, const cJSON *obj, const char *message);
+	void (*event)(void *arg, enum kind kind, enum store_event event, const cJSON *obj,
+		const char *message);
 	void *arg;
 };
 
@@ -32,7 +35,7 @@ struct store_watcher {
 typedef void store_done(void *arg, int err, const cJSON *obj, const char *message);
 
 struct store_ops {
-	// Starts delivering every object of all kinds, then SYNCED per kind, then changes.
+	// Starts delivering every object of all kinds, then SYNCED per kind, then changes. One watcher only.
 	int (*watch)(struct store *s, const struct store_watcher *w);
 	void (*create)(struct store *s, const cJSON *obj, store_done *done, void *arg);
 	// Replaces metadata and spec; fails with -ESTALE unless metadata.resourceVersion is absent or current.
@@ -40,7 +43,8 @@ struct store_ops {
 	// Replaces status only (obj needs apiVersion, kind, metadata.name/namespace and status).
 	void (*update_status)(struct store *s, const cJSON *obj, store_done *done, void *arg);
 	// Removes the object; one with finalizers only gets a deletionTimestamp, as in Kubernetes.
-	void (*delete)(struct store *s, enum kind kind, const char *namespace, const char *name, store_done *done, void *arg);
+	void (*delete)(struct store *s, enum kind kind, const char *namespace, const char *name,
+		store_done *done, void *arg);
 	void (*close)(struct store *s); // pending call-backs are dropped
 };
 
@@ -50,4 +54,5 @@ struct store {
 };
 
 // Opens (and makes, if need be) the directory. 0 or -errno, message says what failed.
-int store_dir_open(uv_loop_t *loop, const char *path, struct store **ret_store, char message[MODEL_ERROR_MAX]);
+int store_dir_open(
+	uv_loop_t *loop, const char *path, struct store **ret_store, char message[MODEL_ERROR_MAX]);
