@@ -1,0 +1,79 @@
+#include "ctrl/model/ipinstance.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctrl/model/decode.h"
+
+static void address_decode(struct reader *r, const cJSON *address, struct ipinstance *i)
+{
+	char ip[CIDR_TEXT_MAX] = "";
+
+	field_version(
+		r, address, "spec.address.version", i->address.version, sizeof(i->address.version));
+	field_text(r, address, "spec.address.ip", ip, sizeof(ip));
+	if (!r->failed && cidr_parse(ip, &i->address.ip) < 0)
+		reader_fail(r, "spec.address.ip", "an address with its prefix length",
+			field_get(address, "ip"));
+	field_ip(r, address, "spec.address.gateway", &i->address.has_gateway, &i->address.gateway);
+	field_int(r, address, "spec.address.netID", &i->address.has_net_id, &i->address.net_id);
+	if (!r->failed && field_get(address, "mac") == NULL)
+		reader_fail(r, "spec.address.mac", "a MAC address", NULL);
+	field_mac(r, address, "spec.address.mac", i->address.mac);
+}
+
+static void binding_decode(struct reader *r, const cJSON *binding, struct ipinstance *i)
+{
+	const cJSON *ref = field_object(r, binding, "spec.binding.referredObject");
+	const cJSON *stateful = field_object(r, binding, "spec.binding.stateful");
+
+	field_text(r, ref, "spec.binding.referredObject.kind", i->binding.referred_kind,
+		sizeof(i->binding.referred_kind));
+	field_text(r, ref, "spec.binding.referredObject.name", i->binding.referred_name,
+		sizeof(i->binding.referred_name));
+	field_text(r, ref, "spec.binding.referredObject.uid", i->binding.referred_uid,
+		sizeof(i->binding.referred_uid));
+	field_text(r, binding, "spec.binding.nodeName", i->binding.node_name,
+		sizeof(i->binding.node_name));
+	field_text(r, binding, "spec.binding.podName", i->binding.pod_name,
+		sizeof(i->binding.pod_name));
+	field_text(
+		r, binding, "spec.binding.podUID", i->binding.pod_uid, sizeof(i->binding.pod_uid));
+	field_int(r, stateful, "spec.binding.stateful.index", &i->binding.has_stateful_index,
+		&i->binding.stateful_index);
+}
+
+void ipinstance_decode(struct reader *r, const cJSON *json, struct ipinstance *i)
+{
+	const cJSON *spec = field_object(r, json, "spec");
+	const cJSON *status = field_object(r, json, "status");
+
+	field_text(r, spec, "spec.network", i->network, sizeof(i->network));
+	field_text(r, spec, "spec.subnet", i->subnet, sizeof(i->subnet));
+	address_decode(r, field_object(r, spec, "spec.address"), i);
+	binding_decode(r, field_object(r, spec, "spec.binding"), i);
+
+	field_text(r, status, "status.nodeName", i->status.node_name, sizeof(i->status.node_name));
+	field_text(r, status, "status.podName", i->status.pod_name, sizeof(i->status.pod_name));
+	field_text(r, status, "status.podNamespace", i->status.pod_namespace,
+		sizeof(i->status.pod_namespace));
+	field_text(
+		r, status, "status.sandboxID", i->status.sandbox_id, sizeof(i->status.sandbox_id));
+	field_text(r, status, "status.updateTimestamp", i->status.update_timestamp,
+		sizeof(i->status.update_timestamp));
+}
+
+void ipinstance_name(const struct in6_addr *ip, char buf[64])
+{
+	const uint8_t *b = ip->s6_addr;
+	size_t len = 0;
+
+	if (ip_is_v4(ip)) {
+		(void)snprintf(buf, 64, "%d-%d-%d-%d", b[12], b[13], b[14], b[15]);
+		return;
+	}
+	for (int i = 0; i < 8; i++)
+		len += (size_t)snprintf(buf + len, 64 - len, "%s%x", i > 0 ? "-" : "",
+			(unsigned int)b[2 * i] << 8 | b[2 * i + 1]);
+}
