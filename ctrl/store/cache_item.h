@@ -1,0 +1,55 @@
+// The cache from the inside: cache.c keeps items and tells subscribers, cache_admit.c judges.
+#pragma once
+
+#include <uthash.h>
+
+#include "ctrl/store/cache.h"
+
+#define CACHE_MESSAGE_MAX (ADMISSION_MESSAGE_MAX + MODEL_ERROR_MAX)
+
+// An object of the store: what is in force of it, and what waits to be.
+struct cache_item {
+	char key[NAME_MAX_LEN + 64 + 1]; // "namespace/name" or "name"
+	enum kind kind;
+	struct object *obj; // owned; in force, NULL if no version ever was good
+	cJSON *json; // owned; obj's
+	cJSON *next; // owned; the store's version if it is not in force: waiting or bad
+	char *reported; // owned; what subscribers were told last
+	bool removed; // the store has it no more, its users keep it in force
+	size_t index; // in its kind's list, if in force
+	UT_hash_handle hh; // by key
+	UT_hash_handle hh_ip; // IPInstances in force, by address
+};
+
+struct cache_list { // objects in force, in no order
+	const struct object **obj;
+	size_t n, max;
+};
+
+struct cache {
+	struct store *store;
+	struct cache_subscriber *subscribers; // in order; the callers'
+	struct cache_item *items[KIND_COUNT]; // owned, by key
+	bool sorted[KIND_COUNT];
+	struct cache_list list[KIND_COUNT];
+	struct cache_item *by_ip;
+	bool kind_synced[KIND_COUNT];
+	bool synced;
+	size_t n_unsettled[KIND_COUNT]; // items with a next
+	size_t n_removed;
+	// What was replaced or deleted, until the next event: somebody up the stack may be looking.
+	struct grave *graves;
+};
+
+enum verdict {
+	VERDICT_GOOD,
+	VERDICT_BAD,
+	VERDICT_WAIT, // for its parent
+};
+
+// Whether item's next may come into force, decoded into *ret_obj if so. message says why not.
+enum verdict cache_judge(const struct cache *c, const struct cache_item *item,
+	struct object **ret_obj, char message[CACHE_MESSAGE_MAX]);
+// Whether something in force needs item; message then says what.
+bool cache_in_use(
+	const struct cache *c, const struct cache_item *item, char message[CACHE_MESSAGE_MAX]);
