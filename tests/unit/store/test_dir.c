@@ -172,7 +172,7 @@ static void update_replaces_the_spec_and_refuses_a_stale_one(void **)
 	assert_string_not_equal(meta(last.obj, "resourceVersion"), version);
 	(void)snprintf(json, sizeof(json),
 		"{" API "\"kind\":\"Network\",\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"%"
-			"s\"},\"spec\":{}}",
+		"s\"},\"spec\":{}}",
 		version);
 	assert_int_equal(do_update(s.store, json), -ESTALE);
 	assert_int_equal(do_update(s.store, NETWORK("b", "")), -ENOENT);
@@ -302,7 +302,7 @@ static void two_stores_see_each_other(void **)
 	char json[512];
 	(void)snprintf(json, sizeof(json),
 		"{" API "\"kind\":\"Network\",\"metadata\":{\"name\":\"n\",\"resourceVersion\":\"%"
-			"s\"},\"spec\":{}}",
+		"s\"},\"spec\":{}}",
 		version);
 	assert_int_equal(do_update(a.store, json), -ESTALE);
 	expect_log(&a, "PUT Network n\nPUT Network n\n");
@@ -409,7 +409,7 @@ static void all_daemons_give_a_written_object_the_same_uid_and_version(void **)
 	open_store(&a);
 	open_store(&b);
 	const char *status = "{" API "\"kind\":\"Subnet\",\"metadata\":{\"name\":\"underlay-"
-				     "subnet1\"},\"status\":{\"used\":1}}";
+			     "subnet1\"},\"status\":{\"used\":1}}";
 	assert_int_equal(do_update_status(a.store, status), 0);
 	char uid[64], version[64];
 	(void)snprintf(uid, sizeof(uid), "%s", meta(last.obj, "uid"));
