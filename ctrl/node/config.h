@@ -13,10 +13,12 @@
 #include "ctrl/node/link.h"
 
 struct config {
-	char node_name[NAME_MAX_LEN]; // node.name; default: NODE_NAME, KUBE_NODE_NAME, the host's name
+	char node_name
+		[NAME_MAX_LEN]; // node.name; default: NODE_NAME, KUBE_NODE_NAME, the host's name
 	struct key_values node_labels; // node.labels, dir store only; owned
 	char socket[108]; // socket: "/run/strata/vswitchd.sock"
-	char run_dir[256]; // runDir: "/run/strata" (vhost-user sockets and their .json in vhost-user/)
+	char run_dir
+		[256]; // runDir: "/run/strata" (vhost-user sockets and their .json in vhost-user/)
 	char state_dir[256]; // stateDir: "/var/lib/strata" (attachments)
 	char store_dir[256]; // store.dir: "/var/lib/strata/objects"
 	enum log_level log_level; // log.level: notice
@@ -31,7 +33,8 @@ struct config {
 	size_t n_host_addr;
 	struct in6_addr host_gateway4, host_gateway6; // host.gateways
 
-	struct in6_addr vtep; // vtep.address: unspecified = first of host.addresses (IPv4 before IPv6)
+	struct in6_addr
+		vtep; // vtep.address: unspecified = first of host.addresses (IPv4 before IPv6)
 	uint16_t vxlan_port; // vtep.port: 8472
 	bool masquerade; // host.masquerade: true
 
@@ -49,10 +52,12 @@ struct config {
 	uint16_t pod_mtu; // ports.mtu: 0 = by the rule in doc/forwarding.md
 
 	uint32_t attach_timeout_ms; // attach.timeout: 10000, waiting for the IPInstance
-	uint32_t check_timeout_ms; // attach.checkTimeout: 1000, gateway and duplicate check; 0 = off
+	uint32_t
+		check_timeout_ms; // attach.checkTimeout: 1000, gateway and duplicate check; 0 = off
 
 	bool manager_enabled; // manager.enabled: true
-	struct manager_conf manager; // manager.defaultNetworkType: Overlay, .defaultIPFamily: IPv4, …; strings owned by config
+	struct manager_conf
+		manager; // manager.defaultNetworkType: Overlay, .defaultIPFamily: IPv4, …; strings owned by config
 };
 
 // Fills *ret with the file's values over the defaults (path NULL: defaults only). On failure
