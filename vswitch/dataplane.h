@@ -16,7 +16,7 @@ struct dataplane_conf {
 	bool busy; // workers never sleep
 	uint32_t n_buffers; // packet buffers
 	uint32_t n_routes; // addresses to make room for
-	uint32_t idle_pause_us; // adaptive: how long a worker keeps polling after its last packet before it sleeps; 0: default
+	uint32_t idle_pause_us; // how long a silent queue is polled before it rests; 0: default
 };
 
 // Creates pool, tables and workers and launches the workers. EAL is initialised. 0 or -errno.
@@ -29,12 +29,13 @@ struct rte_mempool *dataplane_pool(struct dataplane *dp);
 uint16_t dataplane_n_workers(const struct dataplane *dp);
 
 // Publishes a port: gives it a free number (vport->index is set), and its queues to workers.
-// Takes vport->dev. -ENOSPC when all numbers are taken.
+// Takes vport->dev. 0; -ENOSPC when all numbers are taken, -ENOMEM: nothing has changed.
 int dataplane_add_port(struct dataplane *dp, struct vport *vport);
-// Replaces what the data path knows of a published port (addresses, MTU, name); same dev.
+// Replaces what the data path knows of a published port (addresses, MTU, name); dev and kind stay
+// as they are. 0; -ENOENT, -ENOMEM: nothing has changed.
 int dataplane_set_port(struct dataplane *dp, const struct vport *vport);
 // Unpublishes the port; after a grace period closes its device and then calls closed(arg), which
-// may be NULL.
+// may be NULL. The number may be given to another port then. Nothing happens if there is no port.
 void dataplane_del_port(struct dataplane *dp, uint16_t index, void (*closed)(void *arg), void *arg);
 
 // Sends a complete Ethernet frame (VLAN tag included) out of the uplink. Copies it. Best effort.
@@ -49,15 +50,18 @@ struct port_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t drops[DROP_REASON_COUNT];
 };
-// The sum over all workers since the port was published.
-void dataplane_port_counters(const struct dataplane *dp, uint16_t index, struct port_counters *ret_counters);
+// The sum over all workers since the port was published. Zero for a number without a port.
+void dataplane_port_counters(
+	const struct dataplane *dp, uint16_t index, struct port_counters *ret_counters);
 
 struct worker_counters {
 	unsigned lcore;
 	uint64_t rounds, busy_rounds; // polls of all queues; those that found a packet
 	uint64_t packets;
 	uint64_t sleeps; // times it waited on descriptors
+	uint64_t punts_lost; // for which the ring to the control thread had no room
 	uint64_t cycles_busy, cycles_idle; // TSC cycles in rounds with and without packets
 	uint64_t n_queues; // that it polls
 };
-void dataplane_worker_counters(const struct dataplane *dp, uint16_t worker, struct worker_counters *ret_counters);
+void dataplane_worker_counters(
+	const struct dataplane *dp, uint16_t worker, struct worker_counters *ret_counters);
