@@ -75,6 +75,9 @@ int cidr_parse(const char *text, struct cidr *ret_cidr)
 	if (*end != '\0' || len > (v4 ? 32 : 128))
 		return -EINVAL;
 	cidr.len = (uint8_t)(len + (v4 ? V4_PREFIX_LEN : 0));
+	// "::ffff:10.0.0.1/64" has no form as an IPv4 prefix.
+	if (ip_is_v4(&cidr.ip) && cidr.len < V4_PREFIX_LEN)
+		return -EINVAL;
 	*ret_cidr = cidr;
 	return 0;
 }

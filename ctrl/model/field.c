@@ -1,3 +1,5 @@
+// Reading fields: every helper checks the type, names the field when it is wrong, and never trusts
+// a length.
 #include "ctrl/model/field.h"
 
 #include <math.h>
@@ -23,6 +25,14 @@ void reader_fail(struct reader *r, const char *path, const char *must, const cJS
 		return;
 	}
 	(void)snprintf(r->error, MODEL_ERROR_MAX, "%s: must be %s", path, must);
+}
+
+void reader_fail_memory(struct reader *r)
+{
+	if (r->failed)
+		return;
+	r->failed = r->no_memory = true;
+	(void)snprintf(r->error, MODEL_ERROR_MAX, "out of memory");
 }
 
 const cJSON *field_get(const cJSON *obj, const char *name)
@@ -59,7 +69,7 @@ const cJSON *field_list(struct reader *r, const cJSON *obj, const char *path)
 	if (!cJSON_IsArray(value))
 		reader_fail(r, path, "a list", value);
 	else if (cJSON_GetArraySize(value) > FIELD_LIST_MAX)
-		reader_fail(r, path, "a list of at most 4096 entries", value);
+		reader_fail(r, path, "a list of at most 65536 entries", value);
 	return r->failed ? NULL : value;
 }
 
@@ -75,6 +85,31 @@ void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret,
 		reader_fail(r, path, "shorter", value);
 	else
 		strcpy(ret, value->valuestring);
+}
+
+// A DNS subdomain (RFC 1123): labels of lower-case letters, digits and '-', joined by dots, each with
+// a letter or digit at both ends.
+static bool name_valid(const char *name)
+{
+	bool edge = true; // a label begins here, so a letter or digit must follow
+
+	for (const char *c = name; *c != '\0'; c++) {
+		bool alnum = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9');
+
+		if (!alnum && (edge || (*c != '-' && *c != '.')))
+			return false;
+		if (*c == '.' && c[-1] == '-')
+			return false;
+		edge = *c == '.';
+	}
+	return !edge && name[strlen(name) - 1] != '-';
+}
+
+void field_name(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size)
+{
+	field_text(r, obj, path, ret, ret_size);
+	if (!r->failed && !name_valid(ret))
+		reader_fail(r, path, "a DNS subdomain", value_at(r, obj, path));
 }
 
 void field_version(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size)
@@ -152,19 +187,26 @@ void field_key_values(struct reader *r, const cJSON *obj, const char *path, stru
 	if (n == 0)
 		return;
 	if (n > FIELD_LIST_MAX) {
-		reader_fail(r, path, "a mapping of at most 4096 entries", map);
+		reader_fail(r, path, "a mapping of at most 65536 entries", map);
 		return;
 	}
 	ret->kv = calloc((size_t)n, sizeof(*ret->kv));
+	if (ret->kv == NULL) {
+		reader_fail_memory(r);
+		return;
+	}
 	cJSON_ArrayForEach (value, map) {
-		if (ret->kv == NULL || r->failed)
-			return;
 		if (!cJSON_IsString(value)) {
 			reader_fail(r, path, "a mapping of strings", value);
 			return;
 		}
-		ret->kv[ret->n].key = strdup(value->string);
-		ret->kv[ret->n++].value = strdup(value->valuestring);
+		struct key_value *kv = &ret->kv[ret->n++];
+		kv->key = strdup(value->string);
+		kv->value = strdup(value->valuestring);
+		if (kv->key == NULL || kv->value == NULL) {
+			reader_fail_memory(r);
+			return;
+		}
 	}
 }
 
@@ -177,30 +219,70 @@ void field_texts(struct reader *r, const cJSON *obj, const char *path, char ***r
 	if (n == 0)
 		return;
 	*ret = calloc((size_t)n, sizeof(**ret));
-	cJSON_ArrayForEach (value, list) {
-		if (*ret == NULL || r->failed)
-			return;
-		if (!cJSON_IsString(value))
-			reader_fail(r, path, "a list of strings", value);
-		else
-			(*ret)[(*ret_n)++] = strdup(value->valuestring);
+	if (*ret == NULL) {
+		reader_fail_memory(r);
+		return;
 	}
+	cJSON_ArrayForEach (value, list) {
+		if (!cJSON_IsString(value)) {
+			reader_fail(r, path, "a list of strings", value);
+			return;
+		}
+		char *text = strdup(value->valuestring);
+		if (text == NULL) {
+			reader_fail_memory(r);
+			return;
+		}
+		(*ret)[(*ret_n)++] = text;
+	}
+}
+
+// An array for the addresses of a list; NULL if there are none or the reader failed.
+static const cJSON *ips_new(
+	struct reader *r, const cJSON *obj, const char *path, struct in6_addr **ret)
+{
+	const cJSON *list = field_list(r, obj, path);
+	int n = cJSON_GetArraySize(list);
+
+	if (n == 0)
+		return NULL;
+	*ret = calloc((size_t)n, sizeof(**ret));
+	if (*ret == NULL) {
+		reader_fail_memory(r);
+		return NULL;
+	}
+	return list;
 }
 
 void field_ips(
 	struct reader *r, const cJSON *obj, const char *path, struct in6_addr **ret, size_t *ret_n)
 {
-	const cJSON *list = field_list(r, obj, path);
+	const cJSON *list = ips_new(r, obj, path, ret);
 	const cJSON *value;
-	int n = cJSON_GetArraySize(list);
 
-	if (n == 0)
-		return;
-	*ret = calloc((size_t)n, sizeof(**ret));
 	cJSON_ArrayForEach (value, list) {
-		if (*ret == NULL || r->failed)
+		if (!parse_ip(r, path, value, &(*ret)[*ret_n]))
 			return;
-		if (parse_ip(r, path, value, &(*ret)[*ret_n]))
-			(*ret_n)++;
+		(*ret_n)++;
 	}
+}
+
+bool field_ips_loose(struct reader *r, const cJSON *obj, const char *path, struct in6_addr **ret,
+	size_t *ret_n, char *ret_bad)
+{
+	const cJSON *list = ips_new(r, obj, path, ret);
+	const cJSON *value;
+
+	cJSON_ArrayForEach (value, list) {
+		if (!cJSON_IsString(value) || strlen(value->valuestring) >= MODEL_TEXT_MAX) {
+			reader_fail(r, path, "a list of IP addresses", value);
+			return false;
+		}
+		if (ip_parse(value->valuestring, &(*ret)[*ret_n]) < 0) {
+			strcpy(ret_bad, value->valuestring);
+			return true;
+		}
+		(*ret_n)++;
+	}
+	return false;
 }

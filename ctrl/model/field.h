@@ -6,15 +6,18 @@
 
 #include "ctrl/model/object.h"
 
-#define FIELD_LIST_MAX 4096 // entries of any list or map of an object
+#define FIELD_LIST_MAX 65536 // entries of any list or map of an object
 
 struct reader {
 	char *error; // MODEL_ERROR_MAX bytes, borrowed
 	bool failed;
+	bool no_memory; // that is why it failed
 };
 
 // Records an error: "spec.netID: must be an integer, is "x"".
 void reader_fail(struct reader *r, const char *path, const char *must, const cJSON *value);
+
+void reader_fail_memory(struct reader *r);
 
 // The member of obj, NULL if it is absent, null, or obj is no object.
 const cJSON *field_get(const cJSON *obj, const char *name);
@@ -23,6 +26,8 @@ const cJSON *field_get(const cJSON *obj, const char *name);
 const cJSON *field_object(struct reader *r, const cJSON *obj, const char *path);
 const cJSON *field_list(struct reader *r, const cJSON *obj, const char *path);
 void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);
+// A name of an object: as field_text, and neither "" nor more than a DNS subdomain's characters.
+void field_name(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);
 // As field_text, but a number is taken as its text: people forget the quotes of "4".
 void field_version(
 	struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);
@@ -36,3 +41,7 @@ void field_key_values(struct reader *r, const cJSON *obj, const char *path, stru
 void field_texts(struct reader *r, const cJSON *obj, const char *path, char ***ret, size_t *ret_n);
 void field_ips(
 	struct reader *r, const cJSON *obj, const char *path, struct in6_addr **ret, size_t *ret_n);
+// As field_ips, but stops at the first text that is no address and hands it out in ret_bad
+// (MODEL_TEXT_MAX bytes); false when there is none.
+bool field_ips_loose(struct reader *r, const cJSON *obj, const char *path, struct in6_addr **ret,
+	size_t *ret_n, char *ret_bad);

@@ -1,8 +1,10 @@
+// Decoding IPInstances, and their names.
 #include "ctrl/model/ipinstance.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <md5.h>
 
 #include "ctrl/model/decode.h"
 
@@ -16,6 +18,8 @@ static void address_decode(struct reader *r, const cJSON *address, struct ipinst
 	if (!r->failed && cidr_parse(ip, &i->address.ip) < 0)
 		reader_fail(r, "spec.address.ip", "an address with its prefix length",
 			field_get(address, "ip"));
+	if (!r->failed && i->address.version[0] == '\0')
+		strcpy(i->address.version, ip_is_v4(&i->address.ip.ip) ? "4" : "6");
 	field_ip(r, address, "spec.address.gateway", &i->address.has_gateway, &i->address.gateway);
 	field_int(r, address, "spec.address.netID", &i->address.has_net_id, &i->address.net_id);
 	if (!r->failed && field_get(address, "mac") == NULL)
@@ -76,4 +80,17 @@ void ipinstance_name(const struct in6_addr *ip, char buf[64])
 	for (int i = 0; i < 8; i++)
 		len += (size_t)snprintf(buf + len, 64 - len, "%s%x", i > 0 ? "-" : "",
 			(unsigned int)b[2 * i] << 8 | b[2 * i + 1]);
+}
+
+#define POD_LABEL_KEPT 31 // characters of a name that is too long for a label; MD5 makes 32 more
+
+void ipinstance_pod_label(const char *pod_name, char buf[LABEL_MAX_LEN])
+{
+	if (strlen(pod_name) < LABEL_MAX_LEN) {
+		strcpy(buf, pod_name);
+		return;
+	}
+	memcpy(buf, pod_name, POD_LABEL_KEPT);
+	const char *rest = pod_name + POD_LABEL_KEPT;
+	(void)MD5Data((const uint8_t *)rest, strlen(rest), buf + POD_LABEL_KEPT);
 }

@@ -9,7 +9,7 @@ struct ipinstance {
 	char network[NAME_MAX_LEN];
 	char subnet[NAME_MAX_LEN];
 	struct {
-		char version[8];
+		char version[8]; // "4" or "6"; not given: as ip is
 		struct cidr ip; // address with the Subnet's mask
 		bool has_gateway;
 		struct in6_addr gateway;
@@ -34,4 +34,4 @@ struct ipinstance {
 // The object name of an address.
 void ipinstance_name(const struct in6_addr *ip, char buf[64]);
 // The value of the label `pod`: the name, or 31 characters of it and 32 hex digits of the MD5 of the rest.
-void ipinstance_pod_label(const char *pod_name, char buf[64]);
+void ipinstance_pod_label(const char *pod_name, char buf[LABEL_MAX_LEN]);

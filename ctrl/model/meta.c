@@ -1,5 +1,5 @@
 // The metadata of an object.
-#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,46 @@ const char *key_values_get(const struct key_values *kvs, const char *key)
 			return kvs->kv[i].value;
 	}
 	return NULL;
+}
+
+int key_values_set(struct key_values *kvs, const char *key, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < kvs->n; i++) {
+		if (strcmp(kvs->kv[i].key, key) == 0) {
+			free(kvs->kv[i].value);
+			kvs->kv[i].value = copy;
+			return 0;
+		}
+	}
+	struct key_value *kv = reallocarray(kvs->kv, kvs->n + 1, sizeof(*kv));
+	if (kv == NULL)
+		goto free_copy;
+	kvs->kv = kv;
+	kv[kvs->n].key = strdup(key);
+	if (kv[kvs->n].key == NULL)
+		goto free_copy;
+	kv[kvs->n++].value = copy;
+	return 0;
+free_copy:
+	free(copy);
+	return -ENOMEM;
+}
+
+void key_values_del(struct key_values *kvs, const char *key)
+{
+	for (size_t i = 0; i < kvs->n; i++) {
+		if (strcmp(kvs->kv[i].key, key) != 0)
+			continue;
+		free(kvs->kv[i].key);
+		free(kvs->kv[i].value);
+		kvs->n--;
+		memmove(&kvs->kv[i], &kvs->kv[i + 1], (kvs->n - i) * sizeof(*kvs->kv));
+		return;
+	}
 }
 
 bool key_values_select(const struct key_values *selector, const struct key_values *labels)
@@ -50,27 +90,15 @@ void meta_key(const struct meta *meta, char *buf, size_t len)
 		meta->name);
 }
 
-// A DNS subdomain (RFC 1123): lower-case letters, digits, '-' and '.', with a letter or digit at both ends.
-static bool name_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (len == 0 || !isalnum((unsigned char)name[0]) || !isalnum((unsigned char)name[len - 1]))
-		return false;
-	for (const char *c = name; *c != '\0'; c++) {
-		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '-' &&
-			*c != '.')
-			return false;
-	}
-	return true;
-}
-
 static char *owned_text(struct reader *r, const cJSON *obj, const char *path)
 {
 	char buf[NAME_MAX_LEN] = "";
 
 	field_text(r, obj, path, buf, sizeof(buf));
-	return strdup(buf);
+	char *text = strdup(buf);
+	if (text == NULL)
+		reader_fail_memory(r);
+	return text;
 }
 
 static void owners_decode(struct reader *r, const cJSON *meta_json, struct meta *meta)
@@ -82,9 +110,17 @@ static void owners_decode(struct reader *r, const cJSON *meta_json, struct meta 
 	if (n == 0)
 		return;
 	meta->owners = calloc((size_t)n, sizeof(*meta->owners));
+	if (meta->owners == NULL) {
+		reader_fail_memory(r);
+		return;
+	}
 	cJSON_ArrayForEach (ref, list) {
-		if (meta->owners == NULL)
+		if (r->failed)
 			return;
+		if (!cJSON_IsObject(ref)) {
+			reader_fail(r, "metadata.ownerReferences", "a list of mappings", ref);
+			return;
+		}
 		struct owner_ref *owner = &meta->owners[meta->n_owners++];
 		bool has;
 
@@ -93,6 +129,25 @@ static void owners_decode(struct reader *r, const cJSON *meta_json, struct meta 
 		owner->name = owned_text(r, ref, "metadata.ownerReferences.name");
 		owner->uid = owned_text(r, ref, "metadata.ownerReferences.uid");
 		field_bool(r, ref, "metadata.ownerReferences.controller", &has, &owner->controller);
+		field_bool(r, ref, "metadata.ownerReferences.blockOwnerDeletion", &has,
+			&owner->block_owner_deletion);
+	}
+}
+
+// Labels are copied into labels of other objects and compared with selectors: they obey the
+// rules of Kubernetes. Annotations may be as long as the store takes them.
+static void labels_decode(struct reader *r, const cJSON *meta_json, struct meta *meta)
+{
+	field_key_values(r, meta_json, "metadata.labels", &meta->labels);
+	for (size_t i = 0; !r->failed && i < meta->labels.n; i++) {
+		const struct key_value *kv = &meta->labels.kv[i];
+
+		if (kv->key[0] == '\0')
+			reader_fail(r, "metadata.labels", "a mapping with keys", NULL);
+		else if (strlen(kv->value) >= LABEL_MAX_LEN)
+			reader_fail(r, "metadata.labels",
+				"a mapping of strings of at most 63 characters",
+				field_get(field_get(meta_json, "labels"), kv->key));
 	}
 }
 
@@ -100,20 +155,18 @@ void meta_decode(struct reader *r, const cJSON *json, bool namespaced, struct me
 {
 	const cJSON *obj = field_object(r, json, "metadata");
 
-	field_text(r, obj, "metadata.name", meta->name, sizeof(meta->name));
-	if (!r->failed && !name_valid(meta->name))
-		reader_fail(r, "metadata.name", "a DNS subdomain", field_get(obj, "name"));
+	field_name(r, obj, "metadata.name", meta->name, sizeof(meta->name));
 	if (namespaced) {
 		strcpy(meta->namespace, DEFAULT_NAMESPACE);
-		field_text(r, obj, "metadata.namespace", meta->namespace, sizeof(meta->namespace));
-		if (!r->failed && !name_valid(meta->namespace))
+		field_name(r, obj, "metadata.namespace", meta->namespace, sizeof(meta->namespace));
+		if (strchr(meta->namespace, '.') != NULL)
 			reader_fail(r, "metadata.namespace", "a DNS label",
 				field_get(obj, "namespace"));
 	}
 	field_text(r, obj, "metadata.uid", meta->uid, sizeof(meta->uid));
 	field_text(r, obj, "metadata.resourceVersion", meta->resource_version,
 		sizeof(meta->resource_version));
-	field_key_values(r, obj, "metadata.labels", &meta->labels);
+	labels_decode(r, obj, meta);
 	field_key_values(r, obj, "metadata.annotations", &meta->annotations);
 	owners_decode(r, obj, meta);
 	field_texts(r, obj, "metadata.finalizers", &meta->finalizers, &meta->n_finalizers);

@@ -1,5 +1,7 @@
+// Decoding Networks.
 #include "ctrl/model/network.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctrl/model/decode.h"
@@ -57,6 +59,38 @@ static void status_decode(struct reader *r, const cJSON *status, struct network 
 	count_decode(r, status, "status.dualStackStatistics", &n->status.dual);
 }
 
+static void peers_decode(struct reader *r, const cJSON *config, struct network *n)
+{
+	const cJSON *list = field_list(r, config, "spec.config.bgpPeers");
+	const cJSON *peer;
+	int n_peers = cJSON_GetArraySize(list);
+	bool has;
+
+	if (n_peers == 0)
+		return;
+	n->bgp_peers = calloc((size_t)n_peers, sizeof(*n->bgp_peers));
+	if (n->bgp_peers == NULL) {
+		reader_fail_memory(r);
+		return;
+	}
+	cJSON_ArrayForEach (peer, list) {
+		struct bgp_peer *p = &n->bgp_peers[n->n_bgp_peers++];
+
+		if (!cJSON_IsObject(peer))
+			reader_fail(r, "spec.config.bgpPeers", "a list of mappings", peer);
+		field_text(r, peer, "spec.config.bgpPeers.address", p->address, sizeof(p->address));
+		field_int(r, peer, "spec.config.bgpPeers.asn", &has, &p->asn);
+		field_int(r, peer, "spec.config.bgpPeers.gracefulRestartSeconds", &has,
+			&p->graceful_restart_seconds);
+		field_text(
+			r, peer, "spec.config.bgpPeers.password", p->password, sizeof(p->password));
+		field_bool(r, peer, "spec.config.bgpPeers.doesNotRouteTraffic", &has,
+			&p->does_not_route_traffic);
+		field_bool(r, peer, "spec.config.bgpPeers.allowNotEstablished", &has,
+			&p->allow_not_established);
+	}
+}
+
 void network_decode(struct reader *r, const cJSON *json, struct network *n)
 {
 	const cJSON *spec = field_object(r, json, "spec");
@@ -69,14 +103,14 @@ void network_decode(struct reader *r, const cJSON *json, struct network *n)
 	field_key_values(r, spec, "spec.nodeSelector", &n->node_selector);
 	field_text(r, spec, "spec.switchID", n->switch_id, sizeof(n->switch_id));
 
-	const cJSON *config = field_object(r, spec, "spec.config");
-	n->n_bgp_peers = (size_t)cJSON_GetArraySize(field_list(r, config, "spec.config.bgpPeers"));
+	peers_decode(r, field_object(r, spec, "spec.config"), n);
 	status_decode(r, field_object(r, json, "status"), n);
 }
 
 void network_fini(struct network *n)
 {
 	key_values_fini(&n->node_selector);
+	free(n->bgp_peers);
 	texts_fini(n->status.subnets, n->status.n_subnets);
 	texts_fini(n->status.nodes, n->status.n_nodes);
 }

@@ -22,15 +22,24 @@ struct ip_count {
 	int64_t total, used, available;
 };
 
+struct bgp_peer {
+	char address[MODEL_TEXT_MAX]; // as written
+	int64_t asn;
+	int64_t graceful_restart_seconds;
+	char password[MODEL_TEXT_MAX];
+	bool does_not_route_traffic, allow_not_established;
+};
+
 struct network {
 	struct object obj;
 	enum network_type type; // effective: "" is Underlay
 	enum network_mode mode; // effective: "" by type
-	char type_text[32], mode_text[32]; // as written
+	char type_text[MODEL_TEXT_MAX], mode_text[MODEL_TEXT_MAX]; // as written
 	bool has_net_id;
 	int64_t net_id; // VLAN id or VNI
 	struct key_values node_selector;
 	char switch_id[64]; // spec.switchID, "" if not set (shown as "virtual-switch")
+	struct bgp_peer *bgp_peers; // owned; kept for admission, not served
 	size_t n_bgp_peers;
 
 	struct {

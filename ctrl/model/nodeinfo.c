@@ -1,3 +1,4 @@
+// Decoding NodeInfos.
 #include "ctrl/model/nodeinfo.h"
 
 #include <stdlib.h>

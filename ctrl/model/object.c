@@ -60,7 +60,7 @@ int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_E
 	body_decode(&r, json, obj);
 	if (r.failed) {
 		object_free(obj);
-		return -EINVAL;
+		return r.no_memory ? -ENOMEM : -EINVAL;
 	}
 	*ret_obj = obj;
 	return 0;

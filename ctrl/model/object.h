@@ -35,6 +35,10 @@ int kind_parse(const char *text, enum kind *ret_kind);
 // Longest name of an object (DNS subdomain) and text of an error, with their NUL.
 #define NAME_MAX_LEN 254
 #define MODEL_ERROR_MAX 256
+// Longest text that is kept as written because admission, not the decoder, judges it; with NUL.
+#define MODEL_TEXT_MAX 128
+// Longest value of a label, and longest namespace (a DNS label), with NUL.
+#define LABEL_MAX_LEN 64
 
 struct key_value {
 	char *key;
@@ -46,12 +50,16 @@ struct key_values { // labels, annotations, selectors; in the object's order
 	size_t n;
 };
 const char *key_values_get(const struct key_values *kvs, const char *key); // NULL if absent
+// Adds or replaces a pair: 0 or -ENOMEM, then nothing has changed.
+int key_values_set(struct key_values *kvs, const char *key, const char *value);
+void key_values_del(struct key_values *kvs, const char *key);
 // Whether every pair of the selector is in labels (an empty selector selects everything).
 bool key_values_select(const struct key_values *selector, const struct key_values *labels);
 
 struct owner_ref {
 	char *api_version, *kind, *name, *uid; // owned
 	bool controller;
+	bool block_owner_deletion;
 };
 
 struct meta {

@@ -1,3 +1,4 @@
+// Decoding Pods: the few fields that matter here.
 #include "ctrl/model/pod.h"
 
 #include "ctrl/model/decode.h"

@@ -1,3 +1,4 @@
+// Decoding Subnets, and their defaults.
 #include "ctrl/model/subnet.h"
 
 #include <stdlib.h>
@@ -19,12 +20,14 @@ static void range_decode(struct reader *r, const cJSON *range, struct subnet_obj
 	field_text(r, range, "spec.range.end", s->range.end_text, sizeof(s->range.end_text));
 	field_text(r, range, "spec.range.gateway", s->range.gateway_text,
 		sizeof(s->range.gateway_text));
-	(void)cidr_parse(s->range.cidr_text, &s->range.cidr);
+	s->range.has_cidr = cidr_parse(s->range.cidr_text, &s->range.cidr) == 0;
 	loose_ip(s->range.start_text, &s->range.has_start, &s->range.start);
 	loose_ip(s->range.end_text, &s->range.has_end, &s->range.end);
 	loose_ip(s->range.gateway_text, &s->range.has_gateway, &s->range.gateway);
-	field_ips(r, range, "spec.range.reservedIPs", &s->range.reserved, &s->range.n_reserved);
-	field_ips(r, range, "spec.range.excludeIPs", &s->range.excluded, &s->range.n_excluded);
+	s->range.has_bad_reserved = field_ips_loose(r, range, "spec.range.reservedIPs",
+		&s->range.reserved, &s->range.n_reserved, s->range.bad_reserved);
+	s->range.has_bad_excluded = field_ips_loose(r, range, "spec.range.excludeIPs",
+		&s->range.excluded, &s->range.n_excluded, s->range.bad_excluded);
 }
 
 void subnet_decode(struct reader *r, const cJSON *json, struct subnet_obj *s)

@@ -9,13 +9,20 @@ struct subnet_obj {
 	bool has_net_id;
 	int64_t net_id;
 	struct {
-		char version[8]; // "4" or "6"; anything else is admission's to refuse
-		char cidr_text[CIDR_TEXT_MAX], start_text[IP_TEXT_MAX], end_text[IP_TEXT_MAX], gateway_text[IP_TEXT_MAX]; // as written
+		// "4" or "6", also as a number (people forget the quotes); else admission refuses it.
+		char version[32];
+		// As written: a text that does not parse is admission's to refuse, in hybridnet's
+		// words, and its has_… below is false. "" is a field that is not set.
+		char cidr_text[MODEL_TEXT_MAX], start_text[MODEL_TEXT_MAX];
+		char end_text[MODEL_TEXT_MAX], gateway_text[MODEL_TEXT_MAX];
+		bool has_cidr, has_start, has_end, has_gateway;
 		struct cidr cidr;
-		bool has_start, has_end, has_gateway;
 		struct in6_addr start, end, gateway;
+		// Up to the first text that is no address; has_bad_… tells that there is one.
 		struct in6_addr *reserved, *excluded; // owned
 		size_t n_reserved, n_excluded;
+		bool has_bad_reserved, has_bad_excluded;
+		char bad_reserved[MODEL_TEXT_MAX], bad_excluded[MODEL_TEXT_MAX];
 	} range;
 	bool has_auto_nat_outgoing;
 	bool auto_nat_outgoing; // effective: true unless set

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,14 +209,228 @@ static void errors_name_the_field_and_what_stands_there(void **)
 		"spec: must be a mapping");
 	assert_refused(HEAD
 		"\"Subnet\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"range\":{\"excludeIPs\":"
-		"[\"192.168.8\"]}}}",
-		"spec.range.excludeIPs: must be an IP address, is \"192.168.8\"");
+		"[7]}}}",
+		"spec.range.excludeIPs: must be a list of IP addresses, is 7");
 	assert_refused(HEAD
 		"\"IPInstance\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"address\":{\"ip\":"
 		"\"10.0.0.5\"}}}",
 		"spec.address.ip: must be an address with its prefix length, is \"10.0.0.5\"");
 	assert_refused(HEAD "\"Network\",\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":1}}}",
 		"metadata.labels: must be a mapping of strings, is 1");
+}
+
+static void bad_reserved_address_is_kept_for_admission_to_name(void **)
+{
+	struct object *obj = decoded(HEAD
+		"\"Subnet\",\"metadata\":{\"name\":\"s\"},\"spec\":{\"network\":\"n\",\"range\":"
+		"{\"version\":\"4\",\"cidr\":\"192.168.8.0/24\",\"reservedIPs\":[\"192.168.8.1\","
+		"\"192.168.8\",\"192.168.8.2\"],\"excludeIPs\":[\"192.168.8.3\"]}}}");
+	const struct subnet_obj *s = OBJECT_AS(subnet_obj, obj);
+
+	assert_int_equal(s->range.n_reserved, 1);
+	assert_true(s->range.has_bad_reserved);
+	assert_string_equal(s->range.bad_reserved, "192.168.8");
+	assert_int_equal(s->range.n_excluded, 1);
+	assert_false(s->range.has_bad_excluded);
+	object_free(obj);
+}
+
+static void unknown_types_and_vlan_5000_decode_for_admission_to_refuse(void **)
+{
+	struct object *obj = decoded(HEAD
+		"\"Network\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"type\":\"others\",\"netID\":"
+		"5000,\"mode\":\"tokenring\"}}");
+	const struct network *n = OBJECT_AS(network, obj);
+
+	assert_int_equal(n->type, NETWORK_TYPE_OTHER);
+	assert_string_equal(n->type_text, "others");
+	assert_int_equal(n->mode, NETWORK_MODE_OTHER);
+	assert_string_equal(n->mode_text, "tokenring");
+	assert_int_equal(n->net_id, 5000);
+	object_free(obj);
+}
+
+static void bgp_peers_are_kept_for_admission(void **)
+{
+	struct object *obj = decoded(
+		HEAD "\"Network\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"mode\":\"BGP\","
+		     "\"netID\":100,"
+		     "\"config\":{\"bgpPeers\":[{\"asn\":200,\"address\":\"192.168.56.254\","
+		     "\"gracefulRestartSeconds\":600,\"password\":\"12345\"}]}}}");
+	const struct network *n = OBJECT_AS(network, obj);
+
+	assert_int_equal(n->n_bgp_peers, 1);
+	assert_string_equal(n->bgp_peers[0].address, "192.168.56.254");
+	assert_int_equal(n->bgp_peers[0].asn, 200);
+	assert_int_equal(n->bgp_peers[0].graceful_restart_seconds, 600);
+	object_free(obj);
+}
+
+static void ipinstance_without_version_has_that_of_its_address(void **)
+{
+	static const char *const addresses[][2] = {{"192.168.0.1/24", "4"}, {"fe80::1/64", "6"}};
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[512];
+
+		(void)snprintf(text, sizeof(text),
+			HEAD "\"IPInstance\",\"metadata\":{\"name\":\"i\"},\"spec\":{\"address\":"
+			     "{\"ip\":\"%s\",\"mac\":\"02:12:34:00:00:01\"}}}",
+			addresses[i][0]);
+		struct object *obj = decoded(text);
+		assert_string_equal(OBJECT_AS(ipinstance, obj)->address.version, addresses[i][1]);
+		object_free(obj);
+	}
+}
+
+static void names_are_dns_subdomains(void **)
+{
+	static const char *const bad[] = {
+		"", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a-.b", "A", "a_b", "a/b", "\xc3\xa4"};
+	char text[512], want[512];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"%s\"}}", bad[i]);
+		(void)snprintf(want, sizeof(want),
+			"metadata.name: must be a DNS subdomain, is \"%s\"", bad[i]);
+		assert_refused(text, want);
+	}
+	object_free(decoded(HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"node-1.example.0\"}}"));
+	assert_refused(HEAD "\"NodeInfo\"}", "metadata.name: must be a DNS subdomain");
+	assert_refused("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\","
+		       "\"namespace\":\"a.b\"}}",
+		"metadata.namespace: must be a DNS label, is \"a.b\"");
+}
+
+static void text_that_does_not_fit_is_refused_not_cut(void **)
+{
+	char text[1024], name[300];
+
+	memset(name, 'a', sizeof(name));
+	name[NAME_MAX_LEN] = '\0';
+	(void)snprintf(
+		text, sizeof(text), HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"%s\"}}", name);
+	cJSON *json = cJSON_Parse(text);
+	struct object *obj = NULL;
+	char error[MODEL_ERROR_MAX];
+	assert_int_equal(object_decode(json, &obj, error), -EINVAL);
+	assert_memory_equal(error, "metadata.name: must be shorter, is \"aaa", 38);
+	cJSON_Delete(json);
+
+	name[LABEL_MAX_LEN] = '\0';
+	(void)snprintf(text, sizeof(text),
+		HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":\"%s\"}}}", name);
+	json = cJSON_Parse(text);
+	assert_int_equal(object_decode(json, &obj, error), -EINVAL);
+	assert_memory_equal(
+		error, "metadata.labels: must be a mapping of strings of at most 63", 59);
+	cJSON_Delete(json);
+}
+
+static void fields_of_wrong_type_are_refused(void **)
+{
+	static const char *const cases[][2] = {
+		{"\"metadata\":3", "metadata: must be a mapping, is 3"},
+		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"netID\":\"4\"}",
+			"spec.netID: must be an integer, is \"4\""},
+		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"netID\":1e300}",
+			"spec.netID: must be an integer, is 1.0000000000000001e+300"},
+		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"type\":[]}",
+			"spec.type: must be a string"},
+		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"nodeSelector\":[\"a\"]}",
+			"spec.nodeSelector: must be a mapping"},
+		{"\"metadata\":{\"name\":\"n\"},\"status\":{\"nodeList\":{}}",
+			"status.nodeList: must be a list"},
+		{"\"metadata\":{\"name\":\"n\",\"ownerReferences\":[1]}",
+			"metadata.ownerReferences: must be a list of mappings, is 1"},
+		{"\"metadata\":{\"name\":\"n\",\"finalizers\":[\"a\",1]}",
+			"metadata.finalizers: must be a list of strings, is 1"},
+		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"config\":{\"bgpPeers\":[\"a\"]}}",
+			"spec.config.bgpPeers: must be a list of mappings, is \"a\""},
+	};
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(text, sizeof(text), HEAD "\"Network\",%s}", cases[i][0]);
+		assert_refused(text, cases[i][1]);
+	}
+}
+
+static void unknown_field_is_found_wherever_it_is(void **)
+{
+	static const char *const cases[][2] = {
+		{"\"Subnet\",\"spec\":{\"rnage\":1}", "spec.rnage"},
+		{"\"Subnet\",\"spec\":{\"range\":{\"versio\":1}}", "spec.range.versio"},
+		{"\"Subnet\",\"Spec\":{}", "Spec"},
+		{"\"Subnet\",\"spec\":{\"network netID\":1}", "spec.network netID"},
+		{"\"Subnet\",\"spec\":{\"\":1}", "spec."},
+		{"\"Subnet\",\"status\":{\"conditions\":[{\"anything\":1}],\"x\":1}", "status.x"},
+		{"\"Network\",\"spec\":{\"switchID\":\"a\",\"vlan\":1}", "spec.vlan"},
+		{"\"Network\",\"spec\":{\"config\":{\"bgpPeers\":[{\"asn\":1},{\"as\":1}]}}",
+			"spec.config.bgpPeers.as"},
+		{"\"IPInstance\",\"spec\":{\"binding\":{\"stateful\":{\"i\":0}}}",
+			"spec.binding.stateful.i"},
+		{"\"NodeInfo\",\"spec\":{\"vtepInfo\":{\"IP\":\"\"}}", "spec.vtepInfo.IP"},
+		{"\"Network\",\"metadata\":{\"any\":1},\"spec\":{\"nodeSelector\":{\"any\":\"1\"}}",
+			NULL},
+	};
+	char text[512], buf[MODEL_ERROR_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(text, sizeof(text), HEAD "%s}", cases[i][0]);
+		cJSON *json = cJSON_Parse(text);
+		assert_non_null(json);
+		const char *got = object_unknown_field(json, buf);
+		if (cases[i][1] == NULL)
+			assert_null(got);
+		else
+			assert_string_equal(got, cases[i][1]);
+		cJSON_Delete(json);
+	}
+}
+
+static void fields_of_pods_are_not_ours_to_judge(void **)
+{
+	cJSON *json = cJSON_Parse("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":1}");
+	char buf[MODEL_ERROR_MAX];
+
+	assert_null(object_unknown_field(json, buf));
+	cJSON_Delete(json);
+}
+
+static void pod_label_is_the_name_unless_it_is_too_long(void **)
+{
+	char label[LABEL_MAX_LEN], name[65];
+
+	memset(name, 'a', sizeof(name));
+	name[63] = '\0';
+	ipinstance_pod_label(name, label);
+	assert_string_equal(label, name);
+
+	// The MD5 of 33 times "a": `printf %033d 0 | tr 0 a | md5sum`.
+	name[63] = 'a';
+	name[64] = '\0';
+	ipinstance_pod_label(name, label);
+	assert_string_equal(
+		label, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab4f13cb081e412f44e99742cb128a1a5");
+}
+
+static void labels_can_be_set_and_deleted(void **)
+{
+	struct object *obj = decoded(
+		HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":\"1\"}}}");
+	struct key_values *labels = &obj->meta.labels;
+
+	assert_int_equal(key_values_set(labels, "b", "2"), 0);
+	assert_int_equal(key_values_set(labels, "a", "3"), 0);
+	assert_int_equal(labels->n, 2);
+	assert_string_equal(key_values_get(labels, "a"), "3");
+	key_values_del(labels, "a");
+	key_values_del(labels, "absent");
+	assert_null(key_values_get(labels, "a"));
+	assert_string_equal(key_values_get(labels, "b"), "2");
+	object_free(obj);
 }
 
 int main(void)
@@ -231,6 +446,17 @@ int main(void)
 		cmocka_unit_test(nodeinfo_without_tunnel_is_fine_and_with_one_needs_a_mac),
 		cmocka_unit_test(pod_says_where_it_runs),
 		cmocka_unit_test(errors_name_the_field_and_what_stands_there),
+		cmocka_unit_test(bad_reserved_address_is_kept_for_admission_to_name),
+		cmocka_unit_test(unknown_types_and_vlan_5000_decode_for_admission_to_refuse),
+		cmocka_unit_test(bgp_peers_are_kept_for_admission),
+		cmocka_unit_test(ipinstance_without_version_has_that_of_its_address),
+		cmocka_unit_test(names_are_dns_subdomains),
+		cmocka_unit_test(text_that_does_not_fit_is_refused_not_cut),
+		cmocka_unit_test(fields_of_wrong_type_are_refused),
+		cmocka_unit_test(unknown_field_is_found_wherever_it_is),
+		cmocka_unit_test(fields_of_pods_are_not_ours_to_judge),
+		cmocka_unit_test(pod_label_is_the_name_unless_it_is_too_long),
+		cmocka_unit_test(labels_can_be_set_and_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
