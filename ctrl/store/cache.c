@@ -441,6 +441,11 @@ void cache_subscribe(struct cache *c, struct cache_subscriber *s)
 	LL_APPEND(c->subscribers, s);
 }
 
+void cache_unsubscribe(struct cache *c, struct cache_subscriber *s)
+{
+	LL_DELETE(c->subscribers, s);
+}
+
 int cache_start(struct cache *c)
 {
 	return c->store->ops->watch(c->store, &(struct store_watcher){.event = on_event, .arg = c});

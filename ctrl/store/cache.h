@@ -19,7 +19,8 @@ enum cache_event {
 };
 
 struct cache_subscriber {
-	void (*event)(void *arg, enum kind kind, enum cache_event event, const struct object *obj, const struct object *old);
+	void (*event)(void *arg, enum kind kind, enum cache_event event, const struct object *obj,
+		const struct object *old);
 	// A bad object or file: key is "namespace/name" or the file; message names the trouble.
 	void (*bad)(void *arg, enum kind kind, const char *key, const char *message); // may be NULL
 	void *arg;
@@ -30,15 +31,19 @@ struct cache *cache_new(struct store *store);
 void cache_free(struct cache *c);
 // Subscribers are called in the order of subscription; before cache_start.
 void cache_subscribe(struct cache *c, struct cache_subscriber *s);
+void cache_unsubscribe(struct cache *c, struct cache_subscriber *s); // not from within an event
 int cache_start(struct cache *c);
 bool cache_synced(const struct cache *c);
 
 // NULL if absent. Borrowed until the next event loop turn. namespace is NULL or "" for cluster-scoped kinds.
-const struct object *cache_get(const struct cache *c, enum kind kind, const char *namespace, const char *name);
+const struct object *cache_get(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name);
 // The object's JSON as the store has it (for `stratactl get -o json`). Borrowed.
-const cJSON *cache_get_json(const struct cache *c, enum kind kind, const char *namespace, const char *name);
+const cJSON *cache_get_json(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name);
 // All objects of a kind in key order; f returns false to stop.
-void cache_each(const struct cache *c, enum kind kind, bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);
+void cache_each(const struct cache *c, enum kind kind,
+	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);
 // A view for admission over what is in the cache now; free with admission_view_free.
 void cache_view(const struct cache *c, struct admission_view *ret_view);
 void admission_view_free(struct admission_view *view);

@@ -99,7 +99,11 @@ enum verdict cache_judge(const struct cache *c, const struct cache_item *item,
 	char buf[MODEL_ERROR_MAX];
 	struct object *obj;
 
+	// Statuses are written by programs, also by newer ones: what they add harms nobody.
+	cJSON *status = cJSON_DetachItemFromObjectCaseSensitive(item->next, "status");
 	const char *unknown = object_unknown_field(item->next, buf);
+	if (status != NULL)
+		(void)cJSON_AddItemToObject(item->next, "status", status);
 	if (unknown != NULL) {
 		(void)snprintf(message, CACHE_MESSAGE_MAX, "unknown field %s", unknown);
 		return VERDICT_BAD;
