@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -14,10 +16,33 @@
 
 #define BURST_MAX 64
 
+// The way a packet takes. Until a stage decides it is WAY_UNDECIDED; stages that decide leave all
+// others alone.
+enum way {
+	WAY_UNDECIDED,
+	WAY_POD, // to the local pod of pkt->nexthop
+	WAY_TUNNEL, // to the node of pkt->nexthop
+	WAY_NEIGHBOUR, // to the station on a VLAN of pkt->nexthop
+	WAY_HOST, // to the node's own network stack, as a routed packet
+	WAY_BACK, // an answer, complete, to where the request came from (port or tunnel)
+	WAY_AS_IS, // unchanged out of pkt->out
+	WAY_REFUSED, // dropped, but its sender is told why
+};
+
+// What the sender of a refused packet is told.
+enum refusal {
+	REFUSAL_TTL_EXCEEDED,
+	REFUSAL_NO_ROUTE,
+	REFUSAL_HOST_UNREACHABLE,
+	REFUSAL_PROHIBITED,
+	REFUSAL_COUNT
+};
+
 // What the switch knows about a packet; lives in the mbuf's private area. `parse` fills the first
 // part and sets the rest to "not decided".
 struct pkt {
-	struct in6_addr src, dst; // of the IP header, IPv4-mapped; ARP: sender and target protocol address
+	struct in6_addr src,
+		dst; // of the IP header, IPv4-mapped; ARP: sender and target protocol address; ND: dst is the target
 	uint16_t ether_type; // host order, of the payload behind the tag
 	uint16_t vlan; // id of the frame's tag (priority-tagged and untagged: 0)
 	uint16_t l3_off; // from the start of the frame
@@ -26,22 +51,31 @@ struct pkt {
 	uint8_t ttl;
 	uint8_t tos; // DSCP and ECN
 	uint8_t flags; // PKT_*
-	uint16_t out; // port it leaves by, VPORT_NONE until decided
-	uint8_t icmp_type; // with PKT_ICMP_ERROR: what to tell the sender
-	uint8_t icmp_code;
-	uint32_t hash; // of the flow (addresses, protocol, ports), symmetric or not; for entropy
+	uint16_t out; // port it leaves by, VPORT_NONE until the last stages
+	uint8_t way; // enum way
+	uint8_t refusal; // enum refusal, of WAY_REFUSED
+	uint32_t hash; // of the flow (addresses, protocol, ports), for entropy
+	uint16_t
+		lladdr_off; // where ARP or ND says the sender's link-layer address, 0 if it does not
+	uint8_t why; // enum drop_reason, of WAY_REFUSED
 	const struct route *route; // of dst, NULL if there is none; set by the route look-up
+
 	const struct nexthop *nexthop; // the way out, NULL until decided
+	uint32_t subnet; // of a WAY_NEIGHBOUR: index of its Subnet, else SUBNET_NONE
+	uint16_t peer_vlan; // PKT_TUNNEL: where the outer frame came from
+	struct rte_ether_addr peer_mac;
+	struct in6_addr peer;
 } __attribute__((aligned(64)));
-static_assert(sizeof(struct pkt) <= 128);
+static_assert(offsetof(struct pkt, nexthop) == 64);
+static_assert(sizeof(struct pkt) == 128);
 
 #define PKT_IPV6 0x01
 #define PKT_ARP 0x02
 #define PKT_ND 0x04 // ICMPv6 neighbour solicitation or advertisement
 #define PKT_FRAGMENT 0x08
-#define PKT_DONE 0x10 // answered or complete: `out` is set, no later stage decides about it
-#define PKT_ICMP_ERROR 0x20 // turn it into an ICMP error to its sender
-#define PKT_TUNNEL 0x40 // came out of, or goes into, a tunnel
+#define PKT_TUNNEL 0x10 // came out of a tunnel
+#define PKT_GROUP 0x20 // the frame's destination is a group address or broadcast
+#define PKT_OTHER 0x40 // neither IP nor ARP
 
 static inline struct pkt *pkt(struct rte_mbuf *m)
 {
@@ -75,26 +109,61 @@ struct burst {
 	uint16_t n_dead;
 	uint16_t n_punt;
 	struct rte_mbuf *pkt[BURST_MAX];
-	struct rte_mbuf *dead[BURST_MAX]; // dropped, freed in bulk by the worker
+	struct rte_mbuf *dead
+		[2 * BURST_MAX]; // freed in bulk by the worker: dropped packets, and tails of packets that were cut
 	struct punt punt[BURST_MAX];
+	uint16_t n_dropped; // the sum of drops[]
 	uint64_t drops[DROP_REASON_COUNT];
 };
 
-// A token bucket for ICMP errors, per worker and input port.
+// A token bucket for ICMP errors, per worker and input port. Zeroed it is full.
 struct icmp_limit {
 	uint64_t last; // TSC of the last refill
 	uint32_t tokens;
 };
 
+// Counts a drop, of a packet whose buffer serves on as an answer.
+static inline void burst_count(struct burst *b, enum drop_reason why)
+{
+	b->drops[why]++;
+	b->n_dropped++;
+}
+
 // Drops a packet. The caller removes it from b->pkt[] (by compaction) and must not touch it again.
-static inline void burst_drop(struct burst *b, struct rte_mbuf *m, enum drop_reason why)
+// Returns false, so that a function for burst_filter() can end with it.
+static inline bool burst_drop(struct burst *b, struct rte_mbuf *m, enum drop_reason why)
 {
 	b->dead[b->n_dead++] = m;
-	b->drops[why]++;
+	burst_count(b, why);
+	return false;
+}
+
+// Drops a packet after its sender has been told; a later stage does both. Returns true.
+static inline bool burst_refuse(struct rte_mbuf *m, enum drop_reason why, enum refusal refusal)
+{
+	pkt(m)->way = WAY_REFUSED;
+	pkt(m)->why = (uint8_t)why;
+	pkt(m)->refusal = (uint8_t)refusal;
+	return true;
 }
 
 // Tells the control thread something; silently forgotten when the burst has no room for more.
 static inline struct punt *burst_punt(struct burst *b)
 {
 	return b->n_punt < BURST_MAX ? &b->punt[b->n_punt++] : NULL;
+}
+
+// Calls keep for every live packet; those for which it returns false are gone, the others stay in
+// order. This is the loop of nearly every stage; the compiler unfolds keep into it.
+static inline __attribute__((always_inline)) void burst_filter(
+	struct burst *b, bool (*keep)(struct burst *b, struct rte_mbuf *m))
+{
+	uint16_t live = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+		if (keep(b, m))
+			b->pkt[live++] = m;
+	}
+	b->n = live;
 }

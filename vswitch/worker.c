@@ -34,6 +34,7 @@ static void settle_drops(struct port_count *count, struct burst *b)
 	}
 	rte_pktmbuf_free_bulk(b->dead, b->n_dead);
 	b->n_dead = 0;
+	b->n_dropped = 0;
 }
 
 static void settle_punts(struct worker *w, struct burst *b)
@@ -64,7 +65,7 @@ static void process(struct worker *w, const struct vport *in)
 
 	for (uint16_t i = 0; i < b->n; i++)
 		outbox_add(w, b->pkt[i]);
-	if (b->n_dead > 0)
+	if (b->n_dropped > 0)
 		settle_drops(count, b);
 	if (b->n_punt > 0)
 		settle_punts(w, b);

@@ -1,0 +1,100 @@
+// Small questions about addresses. All are IPv6 addresses, IPv4 ones IPv4-mapped.
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+
+// What pods see as their router, on every node alike.
+#define GATEWAY_MAC ((struct rte_ether_addr){.addr_bytes = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee}})
+#define GATEWAY_IP4 \
+	((struct in6_addr){.s6_addr = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 169, 254, 1, 1}})
+#define GATEWAY_IP6                                                                                \
+	((struct in6_addr){.s6_addr = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xec, 0xee, 0xee, 0xff, 0xfe, \
+				   0xee, 0xee, 0xee}})
+
+static inline struct in6_addr addr_of_ip4(rte_be32_t ip)
+{
+	struct in6_addr a = {0};
+	a.s6_addr32[2] = RTE_BE32(0xffff);
+	a.s6_addr32[3] = ip;
+	return a;
+}
+
+static inline struct in6_addr addr_of_ip6(const uint8_t ip[16])
+{
+	struct in6_addr a;
+	memcpy(&a, ip, sizeof(a));
+	return a;
+}
+
+static inline rte_be32_t addr_ip4(const struct in6_addr *a)
+{
+	return a->s6_addr32[3];
+}
+
+static inline bool addr_is_ip4(const struct in6_addr *a)
+{
+	return a->s6_addr32[0] == 0 && a->s6_addr32[1] == 0 && a->s6_addr32[2] == RTE_BE32(0xffff);
+}
+
+static inline bool addr_equal(const struct in6_addr *a, const struct in6_addr *b)
+{
+	uint64_t x[2], y[2];
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+// :: or 0.0.0.0.
+static inline bool addr_is_unspecified(const struct in6_addr *a)
+{
+	return a->s6_addr32[3] == 0 && a->s6_addr32[0] == 0 && a->s6_addr32[1] == 0 &&
+	       (a->s6_addr32[2] == 0 || a->s6_addr32[2] == RTE_BE32(0xffff));
+}
+
+// Multicast of either family, and IPv4's limited broadcast.
+static inline bool addr_is_multicast(const struct in6_addr *a)
+{
+	if (addr_is_ip4(a))
+		return a->s6_addr[12] >> 4 == 0xe || a->s6_addr32[3] == UINT32_MAX;
+	return a->s6_addr[0] == 0xff;
+}
+
+// fe80::/10. IPv4's link-local addresses are routed like others: clouds have services there.
+static inline bool addr_is_link_local(const struct in6_addr *a)
+{
+	return a->s6_addr[0] == 0xfe && (a->s6_addr[1] & 0xc0) == 0x80;
+}
+
+// 127.0.0.0/8 and ::1.
+static inline bool addr_is_loopback(const struct in6_addr *a)
+{
+	if (addr_is_ip4(a))
+		return a->s6_addr[12] == 127;
+	return a->s6_addr32[0] == 0 && a->s6_addr32[1] == 0 && a->s6_addr32[2] == 0 &&
+	       a->s6_addr32[3] == RTE_BE32(1);
+}
+
+static inline bool addr_is_gateway(const struct in6_addr *a)
+{
+	return addr_equal(a, &GATEWAY_IP4) || addr_equal(a, &GATEWAY_IP6);
+}
+
+// Whether the first len bits of a are those of prefix.
+static inline bool addr_in_prefix(
+	const struct in6_addr *a, const struct in6_addr *prefix, uint8_t len)
+{
+	for (uint8_t i = 0; i < 4 && len > 0; i++) {
+		uint8_t bits = len < 32 ? len : 32;
+		uint32_t mask = rte_cpu_to_be_32(UINT32_MAX << (32 - bits));
+		if (((a->s6_addr32[i] ^ prefix->s6_addr32[i]) & mask) != 0)
+			return false;
+		len = (uint8_t)(len - bits);
+	}
+	return true;
+}

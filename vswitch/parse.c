@@ -1,0 +1,271 @@
+// Look at a frame once: which headers it has, where, and what they say. Nothing else in the data
+// path checks lengths; later stages trust struct pkt.
+#include "vswitch/parse.h"
+
+#include "vswitch/packet.h"
+#include "vswitch/stages.h"
+
+// Hosts accept about as many; more of them only serve to wear out whoever looks at them.
+#define EXTENSION_HEADERS_MAX 8
+
+#define IP4_MORE_OR_OFFSET RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
+#define IP4_OFFSET RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)
+#define IP6_OFFSET RTE_BE16(0xfff8)
+
+struct extension {
+	uint8_t next;
+	uint8_t len; // in units of eight bytes, without the first
+	rte_be16_t fragment; // of a fragment header: offset and flags
+	uint32_t rest;
+} __attribute__((packed));
+
+// Bytes the header of a layer-4 protocol has at the least.
+static inline uint16_t l4_len_min(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return sizeof(struct rte_tcp_hdr);
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return sizeof(struct rte_udp_hdr);
+	default:
+		return 0;
+	}
+}
+
+static inline uint64_t mix(uint64_t h, uint64_t value)
+{
+	h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+// Fragments of one datagram must stay on one path, so none of them counts its ports.
+static uint32_t flow_hash(const struct pkt *p, const uint16_t *ports)
+{
+	uint64_t words[4];
+	memcpy(words, &p->src, sizeof(p->src));
+	memcpy(&words[2], &p->dst, sizeof(p->dst));
+
+	uint64_t h = p->proto;
+	for (int i = 0; i < 4; i++)
+		h = mix(h, words[i]);
+	if ((p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) && (p->flags & PKT_FRAGMENT) == 0)
+		h = mix(h, (uint64_t)ports[0] << 16 | ports[1]);
+	return (uint32_t)(h >> 16);
+}
+
+bool parse_trim(struct rte_mbuf *m, uint32_t len)
+{
+	uint32_t extra = m->pkt_len - len;
+	if (extra == 0)
+		return true;
+	if (m->nb_segs > 1 && extra >= rte_pktmbuf_lastseg(m)->data_len)
+		return false;
+	return rte_pktmbuf_trim(m, (uint16_t)extra) == 0;
+}
+
+// Checks a neighbour solicitation or advertisement and notes the link-layer address in it.
+static enum drop_reason parse_nd(struct rte_mbuf *m, struct pkt *p)
+{
+	const struct rte_ipv6_hdr *ip = ip6_of(m);
+	uint16_t len = (uint16_t)(m->pkt_len - p->l4_off);
+
+	// Hop limit 255 proves that no router forwarded it (RFC 4861, 7.1); neither fragments nor
+	// extension headers are needed for it (RFC 6980).
+	if (p->ttl != 255 || len < sizeof(struct nd_hdr) || m->nb_segs > 1 ||
+		p->l4_off != p->l3_off + sizeof(*ip) || (p->flags & PKT_FRAGMENT) != 0)
+		return DROP_MALFORMED;
+	if (!checksum6_is_right(ip, l4_of(m), len))
+		return DROP_BAD_CHECKSUM;
+
+	const struct nd_hdr *nd = nd_of(m);
+	uint8_t wanted =
+		nd->type == ICMP6_NEIGHBOUR_SOLICITATION ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
+	p->flags |= PKT_ND;
+	p->dst = addr_of_ip6(nd->target);
+	if (nd->code != 0 || addr_is_multicast(&p->dst))
+		return DROP_MALFORMED;
+
+	uint16_t at = sizeof(*nd);
+	while (at + sizeof(struct nd_option) <= len) {
+		const struct nd_option *o = (const void *)((const uint8_t *)nd + at);
+		if (o->len == 0)
+			return DROP_MALFORMED;
+		if (o->type == wanted && o->len == 1)
+			p->lladdr_off =
+				(uint16_t)(p->l4_off + at + offsetof(struct nd_option, mac));
+		at = (uint16_t)(at + o->len * sizeof(*o));
+	}
+	return at == len ? PARSED : DROP_MALFORMED;
+}
+
+// The layer-4 header at off. The packet is cut to its right length already.
+static enum drop_reason parse_l4(struct rte_mbuf *m, struct pkt *p, uint16_t off)
+{
+	if (off + l4_len_min(p->proto) > m->data_len)
+		return DROP_MALFORMED;
+	p->l4_off = off;
+	p->hash = flow_hash(p, l4_of(m));
+
+	if (p->proto == IPPROTO_ICMPV6 && (p->flags & PKT_IPV6) != 0) {
+		uint8_t type = *(const uint8_t *)l4_of(m);
+		if (type == ICMP6_NEIGHBOUR_SOLICITATION || type == ICMP6_NEIGHBOUR_ADVERTISEMENT)
+			return parse_nd(m, p);
+	}
+	return PARSED;
+}
+
+static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
+{
+	const struct rte_ipv4_hdr *ip = ip4_of(m);
+
+	if (p->l3_off + sizeof(*ip) > m->data_len)
+		return DROP_MALFORMED;
+	uint16_t header_len = rte_ipv4_hdr_len(ip);
+	uint16_t len = rte_be_to_cpu_16(ip->total_length);
+	if (ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip) || len < header_len ||
+		p->l3_off + header_len > m->data_len || p->l3_off + len > m->pkt_len ||
+		!parse_trim(m, (uint32_t)p->l3_off + len))
+		return DROP_MALFORMED;
+	if (rte_ipv4_cksum(ip) != 0)
+		return DROP_BAD_CHECKSUM;
+
+	p->src = addr_of_ip4(ip->src_addr);
+	p->dst = addr_of_ip4(ip->dst_addr);
+	p->proto = ip->next_proto_id;
+	p->ttl = ip->time_to_live;
+	p->tos = ip->type_of_service;
+	if ((ip->fragment_offset & IP4_MORE_OR_OFFSET) != 0)
+		p->flags |= PKT_FRAGMENT;
+	if ((ip->fragment_offset & IP4_OFFSET) != 0) {
+		p->hash = flow_hash(p, NULL);
+		return PARSED;
+	}
+	return parse_l4(m, p, (uint16_t)(p->l3_off + header_len));
+}
+
+// Walks over extension headers. Returns where they end, 0 if they are broken; sets proto, and for
+// a fragment that is not the first *ret_headless.
+static uint16_t skip_extensions(struct rte_mbuf *m, struct pkt *p, bool *ret_headless)
+{
+	uint32_t off = (uint32_t)p->l3_off + sizeof(struct rte_ipv6_hdr);
+
+	*ret_headless = false;
+	for (int i = 0; i <= EXTENSION_HEADERS_MAX; i++) {
+		if (p->proto != IPPROTO_HOPOPTS && p->proto != IPPROTO_ROUTING &&
+			p->proto != IPPROTO_DSTOPTS && p->proto != IPPROTO_FRAGMENT)
+			return (uint16_t)off;
+		const struct extension *x = rte_pktmbuf_mtod_offset(m, const void *, off);
+		if (off + sizeof(*x) > m->data_len)
+			return 0;
+		if (p->proto == IPPROTO_FRAGMENT) {
+			p->flags |= PKT_FRAGMENT;
+			*ret_headless = (x->fragment & IP6_OFFSET) != 0;
+			off += (uint32_t)sizeof(*x);
+		} else {
+			off += (uint32_t)((x->len + 1u) * sizeof(*x));
+		}
+		p->proto = x->next;
+		if (off > m->data_len)
+			return 0;
+		if (*ret_headless)
+			return (uint16_t)off;
+	}
+	return 0;
+}
+
+static enum drop_reason parse_ip6(struct rte_mbuf *m, struct pkt *p)
+{
+	const struct rte_ipv6_hdr *ip = ip6_of(m);
+
+	if (p->l3_off + sizeof(*ip) > m->data_len)
+		return DROP_MALFORMED;
+	uint32_t end = p->l3_off + (uint32_t)sizeof(*ip) + rte_be_to_cpu_16(ip->payload_len);
+	uint32_t vtc_flow = rte_be_to_cpu_32(ip->vtc_flow);
+	if (vtc_flow >> 28 != 6 || end > m->pkt_len || !parse_trim(m, end))
+		return DROP_MALFORMED;
+
+	p->flags |= PKT_IPV6;
+	p->src = addr_of_ip6(ip->src_addr);
+	p->dst = addr_of_ip6(ip->dst_addr);
+	p->ttl = ip->hop_limits;
+	p->tos = (uint8_t)(vtc_flow >> 20);
+	p->proto = ip->proto;
+	// An IPv4-mapped address on the wire would pass for an IPv4 one in the tables.
+	if (addr_is_ip4(&p->src) || addr_is_ip4(&p->dst))
+		return DROP_MALFORMED;
+
+	bool headless;
+	uint16_t l4_off = skip_extensions(m, p, &headless);
+	if (l4_off == 0)
+		return DROP_MALFORMED;
+	if (headless) {
+		p->hash = flow_hash(p, NULL);
+		return PARSED;
+	}
+	return parse_l4(m, p, l4_off);
+}
+
+static enum drop_reason parse_arp(struct rte_mbuf *m, struct pkt *p)
+{
+	const struct rte_arp_hdr *arp = arp_of(m);
+
+	if (m->nb_segs > 1 || p->l3_off + sizeof(*arp) > m->data_len)
+		return DROP_MALFORMED;
+	if (arp->arp_hardware != RTE_BE16(RTE_ARP_HRD_ETHER) ||
+		arp->arp_protocol != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
+		arp->arp_hlen != RTE_ETHER_ADDR_LEN || arp->arp_plen != sizeof(rte_be32_t))
+		return DROP_MALFORMED;
+	(void)parse_trim(m, p->l3_off + (uint32_t)sizeof(*arp)); // one segment: cannot fail
+
+	p->flags |= PKT_ARP;
+	p->src = addr_of_ip4(arp->arp_data.arp_sip);
+	p->dst = addr_of_ip4(arp->arp_data.arp_tip);
+	p->lladdr_off = (uint16_t)(p->l3_off + offsetof(struct rte_arp_hdr, arp_data.arp_sha));
+	return PARSED;
+}
+
+enum drop_reason parse_frame(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt(m);
+	const struct rte_ether_hdr *eth = eth_of(m);
+
+	*p = (struct pkt){.l3_off = sizeof(*eth), .out = VPORT_NONE, .subnet = SUBNET_NONE};
+	if (m->data_len < sizeof(*eth) || rte_is_multicast_ether_addr(&eth->src_addr))
+		return DROP_MALFORMED;
+	p->ether_type = rte_be_to_cpu_16(eth->ether_type);
+	if (p->ether_type == RTE_ETHER_TYPE_VLAN) {
+		const struct rte_vlan_hdr *tag = (const void *)(eth + 1);
+		p->l3_off += (uint16_t)sizeof(*tag);
+		if (m->data_len < p->l3_off)
+			return DROP_MALFORMED;
+		p->vlan = rte_be_to_cpu_16(tag->vlan_tci) & (VLAN_COUNT - 1);
+		p->ether_type = rte_be_to_cpu_16(tag->eth_proto);
+	}
+	if (rte_is_multicast_ether_addr(&eth->dst_addr))
+		p->flags |= PKT_GROUP;
+
+	switch (p->ether_type) {
+	case RTE_ETHER_TYPE_IPV4:
+		return parse_ip4(m, p);
+	case RTE_ETHER_TYPE_IPV6:
+		return parse_ip6(m, p);
+	case RTE_ETHER_TYPE_ARP:
+		return parse_arp(m, p);
+	default:
+		p->flags |= PKT_OTHER;
+		return PARSED;
+	}
+}
+
+static bool parse_one(struct burst *b, struct rte_mbuf *m)
+{
+	enum drop_reason why = parse_frame(m);
+	return why == PARSED || burst_drop(b, m, why);
+}
+
+void parse(struct burst *b)
+{
+	burst_filter(b, parse_one);
+}
