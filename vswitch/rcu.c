@@ -93,11 +93,6 @@ void rcu_flush(struct rcu *r)
 		run_head(r);
 }
 
-struct rte_rcu_qsbr *rcu_qsbr(struct rcu *r)
-{
-	return r->qsbr;
-}
-
 void rcu_online(struct rcu *r, uint16_t worker)
 {
 	rte_rcu_qsbr_thread_online(r->qsbr, worker);

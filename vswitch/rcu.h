@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 struct rcu;
-struct rte_rcu_qsbr;
 
 // For workers 0 … n_workers-1, all of them offline. NULL if memory is short. Control thread only,
 // as all below that are not marked "worker".
@@ -21,9 +20,6 @@ void rcu_defer(struct rcu *r, void (*f)(void *obj), void *obj);
 uint32_t rcu_poll(struct rcu *r);
 // Runs everything still deferred, due or not. No worker may be running.
 void rcu_flush(struct rcu *r);
-
-// For rte_hash, which recycles the slots of deleted keys by itself.
-struct rte_rcu_qsbr *rcu_qsbr(struct rcu *r);
 
 void rcu_online(struct rcu *r, uint16_t worker); // worker: before it reads tables
 void rcu_offline(struct rcu *r, uint16_t worker); // worker: before it sleeps

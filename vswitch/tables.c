@@ -17,7 +17,14 @@
 #include <string.h>
 
 static_assert(sizeof(struct in6_addr) == 16);
-static_assert(sizeof(struct route) <= RTE_CACHE_LINE_SIZE);
+
+// A route as it is allocated. Workers look at nothing but the first member.
+struct route_slot {
+	struct route route;
+	int32_t position; // in the hash, set when the route is deleted
+	struct tables *tables; // whose hash may use the position again when the route dies
+};
+static_assert(sizeof(struct route_slot) <= RTE_CACHE_LINE_SIZE);
 
 // A next hop as it is allocated. What is behind the cache line that workers read is control's.
 struct nexthop_slot {
@@ -52,7 +59,7 @@ static void retire(struct tables *t, const void *obj)
 		rcu_defer(t->rcu, rte_free, (void *)(uintptr_t)obj);
 }
 
-static struct rte_hash *routes_new(uint32_t n_routes, struct rcu *rcu)
+static struct rte_hash *routes_new(uint32_t n_routes)
 {
 	static unsigned serial; // EAL keeps hashes by name
 	char name[RTE_HASH_NAMESIZE];
@@ -68,20 +75,7 @@ static struct rte_hash *routes_new(uint32_t n_routes, struct rcu *rcu)
 		.extra_flag =
 			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
-	struct rte_hash *h = rte_hash_create(&params);
-	if (h == NULL)
-		return NULL;
-
-	// The slot of a deleted key is used again after a grace period, without anybody waiting.
-	struct rte_hash_rcu_config recycling = {
-		.v = rcu_qsbr(rcu),
-		.mode = RTE_HASH_QSBR_MODE_DQ,
-	};
-	if (rte_hash_rcu_qsbr_add(h, &recycling) != 0) {
-		rte_hash_free(h);
-		return NULL;
-	}
-	return h;
+	return rte_hash_create(&params);
 }
 
 struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
@@ -94,7 +88,7 @@ struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
 	t->rcu = rcu;
 	t->nexthop_hint = NEXTHOP_NONE + 1;
 	t->nexthop_taken[0] = UINT64_C(1) << NEXTHOP_NONE;
-	t->routes = routes_new(n_routes, rcu);
+	t->routes = routes_new(n_routes);
 	if (t->routes == NULL || tables_set_subnets(t, NULL, 0) < 0 ||
 		tables_set_node(t, &no_node) < 0) {
 		tables_free(t);
@@ -129,29 +123,52 @@ void tables_free(struct tables *t)
 
 // ── Routes ─────────────────────────────────────────────────────────────────────────────────────
 
+static int add_route(struct tables *t, struct route_slot *slot)
+{
+	int ret = rte_hash_add_key_data(t->routes, &slot->route.addr, slot);
+	if (ret != -ENOSPC)
+		return ret;
+	// Places of deleted routes may have become free by now.
+	(void)rcu_poll(t->rcu);
+	return rte_hash_add_key_data(t->routes, &slot->route.addr, slot);
+}
+
 int tables_put_route(struct tables *t, const struct route *r)
 {
-	struct route *new = object_copy(r, sizeof(*r));
-	if (new == NULL)
+	struct route_slot *slot = object_new(sizeof(*slot));
+	if (slot == NULL)
 		return -ENOMEM;
+	slot->route = *r;
+	slot->tables = t;
 
 	const struct route *old = tables_route(t, &r->addr);
-	int ret = rte_hash_add_key_data(t->routes, &r->addr, new);
+	int ret = add_route(t, slot);
 	if (ret < 0) {
-		rte_free(new);
+		rte_free(slot);
 		return ret;
 	}
 	retire(t, old);
 	return 0;
 }
 
+// The last worker has forgotten the route: its place in the hash may be another's. Until then
+// the hash keeps its key, which a look-up may be comparing.
+static void release_route(void *obj)
+{
+	struct route_slot *slot = obj;
+
+	(void)rte_hash_free_key_with_position(slot->tables->routes, slot->position);
+	rte_free(slot);
+}
+
 void tables_del_route(struct tables *t, const struct in6_addr *addr)
 {
-	const struct route *old = tables_route(t, addr);
-	if (old == NULL)
+	void *slot;
+
+	if (rte_hash_lookup_data(t->routes, addr, &slot) < 0)
 		return;
-	(void)rte_hash_del_key(t->routes, addr);
-	retire(t, old);
+	((struct route_slot *)slot)->position = rte_hash_del_key(t->routes, addr);
+	rcu_defer(t->rcu, release_route, slot);
 }
 
 const struct route *tables_route(const struct tables *t, const struct in6_addr *addr)
