@@ -50,14 +50,15 @@ struct ipam_address {
 // Allocates one address per family of `family` in Network `network` for owner, all or none.
 // subnet4/subnet6 name the Subnets to use, NULL: the Network's current one (fill, then the next).
 // 0 with *ret_n addresses (v4 first), or -ENOSPC / -ENOENT / -EINVAL with error in hybridnet's words.
-int ipam_allocate(struct ipam *ipam, const char *network, enum ip_family family, const char *subnet4,
-	const char *subnet6, const char *owner, struct ipam_address ret_addr[2], size_t *ret_n,
-	char error[IPAM_ERROR_MAX]);
+int ipam_allocate(struct ipam *ipam, const char *network, enum ip_family family,
+	const char *subnet4, const char *subnet6, const char *owner,
+	struct ipam_address ret_addr[2], size_t *ret_n, char error[IPAM_ERROR_MAX]);
 
 // Takes exactly ip for owner, from whichever Subnet of the Network (or from `subnet`) holds it; an address that is in
 // reservedIPs may be taken. -ENOENT, -EEXIST with error.
-int ipam_assign(struct ipam *ipam, const char *network, const char *subnet, const struct in6_addr *ip,
-	const char *owner, struct ipam_address *ret_addr, char error[IPAM_ERROR_MAX]);
+int ipam_assign(struct ipam *ipam, const char *network, const char *subnet,
+	const struct in6_addr *ip, const char *owner, struct ipam_address *ret_addr,
+	char error[IPAM_ERROR_MAX]);
 
 struct ipam_usage {
 	struct ip_count count;
@@ -66,4 +67,5 @@ struct ipam_usage {
 int ipam_subnet_usage(const struct ipam *ipam, const char *subnet, struct ipam_usage *ret_usage);
 // Sums, and the names of the current Subnets ("" before the first allocation).
 int ipam_network_usage(const struct ipam *ipam, const char *network, struct ip_count *ret_v4,
-	struct ip_count *ret_v6, struct ip_count *ret_dual, char ret_last4[NAME_MAX_LEN], char ret_last6[NAME_MAX_LEN]);
+	struct ip_count *ret_v6, struct ip_count *ret_dual, char ret_last4[NAME_MAX_LEN],
+	char ret_last6[NAME_MAX_LEN]);

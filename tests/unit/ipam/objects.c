@@ -1,0 +1,68 @@
+// Networks and Subnets for tests of address management.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "objects.h"
+
+static struct object *decoded(
+	const char *kind, const char *name, const char *spec, const char *more)
+{
+	char text[4096], error[MODEL_ERROR_MAX] = "";
+	struct object *obj = NULL;
+
+	(void)snprintf(text, sizeof(text),
+		"{\"apiVersion\":\"networking.alibaba.com/"
+		"v1\",\"kind\":\"%s\",\"metadata\":{\"name\":"
+		"\"%s\"},\"spec\":{%s}%s%s}",
+		kind, name, spec, more[0] != '\0' ? "," : "", more);
+	cJSON *json = cJSON_Parse(text);
+	assert_non_null(json);
+	(void)object_decode(json, &obj, error);
+	assert_string_equal(error, "");
+	cJSON_Delete(json);
+	return obj;
+}
+
+void put_network(struct ipam *ipam, const char *name, const char *spec, const char *status)
+{
+	struct object *obj = decoded("Network", name, spec, status);
+
+	assert_int_equal(ipam_put_network(ipam, OBJECT_AS(network, obj)), 0);
+	object_free(obj);
+}
+
+int put_subnet_range(struct ipam *ipam, const char *name, const char *network, const char *range,
+	const char *more, char error[IPAM_ERROR_MAX])
+{
+	char spec[2048];
+
+	(void)snprintf(spec, sizeof(spec), "\"network\":\"%s\",\"range\":{\"version\":\"%s\",%s}",
+		network, strstr(range, "::") != NULL ? "6" : "4", range);
+	struct object *obj = decoded("Subnet", name, spec, more);
+	int ret = ipam_put_subnet(ipam, OBJECT_AS(subnet_obj, obj), error);
+	object_free(obj);
+	return ret;
+}
+
+void put_subnet(struct ipam *ipam, const char *name, const char *network, const char *range)
+{
+	char error[IPAM_ERROR_MAX] = "";
+
+	(void)put_subnet_range(ipam, name, network, range, "", error);
+	assert_string_equal(error, "");
+}
+
+struct in6_addr ip_of(const char *text)
+{
+	struct in6_addr ip;
+
+	assert_int_equal(ip_parse(text, &ip), 0);
+	return ip;
+}
