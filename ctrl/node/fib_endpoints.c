@@ -1,0 +1,193 @@
+// IPInstances: which pod has which address, on which node. There may be a hundred thousand, so
+// each is looked up by address and hangs in the lists of its Subnet and of its node: what changes
+// finds what depends on it without looking at the rest.
+#include "ctrl/node/fib_priv.h"
+
+#include "ctrl/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct endpoint *fib_endpoint_find(const struct fib *f, const struct in6_addr *ip)
+{
+	struct endpoint *e;
+
+	HASH_FIND(hh, f->endpoints, ip, sizeof(*ip), e);
+	return e;
+}
+
+// "namespace/name" of an IPInstance, as it begins an endpoint's text.
+#define KEY_LEN (64 + NAME_MAX_LEN)
+
+static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
+{
+	char key[KEY_LEN];
+	meta_key(&i->obj.meta, key, sizeof(key));
+	size_t key_len = strlen(key) + 1;
+	size_t pod_len = strlen(i->binding.pod_name) + 1;
+
+	struct endpoint *e = calloc(1, sizeof(*e) + key_len + pod_len);
+	if (e == NULL)
+		return NULL;
+	e->ip = i->address.ip.ip;
+	e->pod = (uint16_t)key_len;
+	memcpy(e->text, key, key_len);
+	memcpy(&e->text[key_len], i->binding.pod_name, pod_len);
+
+	e->subnet = fib_subnet_get(f, i->subnet);
+	if (i->binding.node_name[0] != '\0')
+		e->node = fib_node_get(f, i->binding.node_name);
+	if (e->subnet == NULL || (i->binding.node_name[0] != '\0' && e->node == NULL)) {
+		if (e->subnet != NULL)
+			fib_subnet_put(f, e->subnet);
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+// Of several IPInstances of one address the first stays in force, so that a mistake made later
+// does not disturb its traffic; but one that is bound to a node beats one that is reserved.
+static void insert(struct fib *f, struct endpoint *e)
+{
+	struct endpoint *head = fib_endpoint_find(f, &e->ip);
+
+	DL_APPEND2(e->subnet->endpoints, e, prev_in_subnet, next_in_subnet);
+	if (e->node != NULL)
+		DL_APPEND2(e->node->endpoints, e, prev_on_node, next_on_node);
+	if (head == NULL) {
+		HASH_ADD(hh, f->endpoints, ip, sizeof(e->ip), e);
+		return;
+	}
+
+	bool wins = head->node == NULL && e->node != NULL;
+	char ip[IP_TEXT_MAX];
+	(void)log_warn(0, "address %s has two ipinstances, '%s' and '%s'; the %s is ignored",
+		ip_text(&e->ip, ip), head->text, e->text, wins ? "first" : "second");
+	if (!wins) {
+		e->rival = head->rival;
+		head->rival = e;
+		return;
+	}
+	HASH_DEL(f->endpoints, head);
+	e->rival = head;
+	HASH_ADD(hh, f->endpoints, ip, sizeof(e->ip), e);
+}
+
+// The one that is to be in force after the head of a chain has gone, at the chain's head.
+static struct endpoint *promote(struct endpoint *chain)
+{
+	struct endpoint *before = NULL;
+
+	for (struct endpoint *e = chain; e != NULL; before = e, e = e->rival) {
+		if (e->node == NULL)
+			continue;
+		if (before == NULL)
+			return e;
+		before->rival = e->rival;
+		e->rival = chain;
+		return e;
+	}
+	return chain;
+}
+
+static void remove_from_chain(struct fib *f, struct endpoint *e)
+{
+	struct endpoint *head = fib_endpoint_find(f, &e->ip);
+
+	if (head != e) {
+		struct endpoint *before = head;
+		while (before->rival != e)
+			before = before->rival;
+		before->rival = e->rival;
+		return;
+	}
+	HASH_DEL(f->endpoints, e);
+	struct endpoint *next = promote(e->rival);
+	if (next != NULL)
+		HASH_ADD(hh, f->endpoints, ip, sizeof(next->ip), next);
+}
+
+// Takes e out of everything; its Subnet and node may go with it. The route is not touched.
+static void withdraw(struct fib *f, struct endpoint *e)
+{
+	remove_from_chain(f, e);
+	DL_DELETE2(e->subnet->endpoints, e, prev_in_subnet, next_in_subnet);
+	if (e->node != NULL)
+		DL_DELETE2(e->node->endpoints, e, prev_on_node, next_on_node);
+}
+
+static void release(struct fib *f, struct endpoint *e)
+{
+	fib_subnet_put(f, e->subnet);
+	if (e->node != NULL)
+		fib_node_put(f, e->node);
+	free(e);
+}
+
+static struct endpoint *find_object(const struct fib *f, const struct ipinstance *i)
+{
+	char key[KEY_LEN];
+	meta_key(&i->obj.meta, key, sizeof(key));
+	struct endpoint *e = fib_endpoint_find(f, &i->address.ip.ip);
+
+	while (e != NULL && strcmp(e->text, key) != 0)
+		e = e->rival;
+	return e;
+}
+
+static bool same(const struct endpoint *a, const struct endpoint *b)
+{
+	return IN6_ARE_ADDR_EQUAL(&a->ip, &b->ip) && a->node == b->node && a->subnet == b->subnet &&
+	       strcmp(&a->text[a->pod], &b->text[b->pod]) == 0;
+}
+
+// An object's new version takes the place of the old one before any route is written, so a pod
+// that moves costs one replaced route and is never without one.
+void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipinstance *i,
+	const struct ipinstance *old)
+{
+	struct endpoint *before = find_object(f, old != NULL ? old : i);
+	struct endpoint *after = NULL;
+
+	if (event == CACHE_PUT) {
+		after = endpoint_new(f, i);
+		if (after == NULL) {
+			(void)log_err(-ENOMEM, "ipinstance '%s/%s'", i->obj.meta.namespace,
+				i->obj.meta.name);
+			return;
+		}
+		if (before != NULL && same(before, after)) {
+			free(after); // it mentions nothing that before does not
+			return;
+		}
+	}
+
+	if (before != NULL)
+		withdraw(f, before);
+	if (after != NULL) {
+		insert(f, after);
+		fib_route_update(f, &after->ip);
+		if (before != NULL && before->node != after->node && after->subnet->usable)
+			neighbours_moved(f->neighbours, after->subnet->desired.vlan, &after->ip);
+	}
+	if (before != NULL) {
+		if (after == NULL || !IN6_ARE_ADDR_EQUAL(&before->ip, &after->ip))
+			fib_route_update(f, &before->ip);
+		release(f, before);
+	}
+}
+
+void fib_endpoints_free(struct fib *f)
+{
+	struct endpoint *e, *tmp;
+
+	HASH_ITER (hh, f->endpoints, e, tmp) {
+		HASH_DEL(f->endpoints, e);
+		while (e != NULL) {
+			struct endpoint *rival = e->rival;
+			free(e);
+			e = rival;
+		}
+	}
+}
