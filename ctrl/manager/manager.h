@@ -24,6 +24,7 @@ struct manager_conf {
 };
 
 // Subscribes to the cache (so before cache_start) and begins once it is synced and elected.
-int manager_new(uv_loop_t *loop, struct store *store, struct cache *cache, const struct manager_conf *conf, struct manager **ret_manager);
+int manager_new(uv_loop_t *loop, struct store *store, struct cache *cache,
+	const struct manager_conf *conf, struct manager **ret_manager);
 void manager_free(struct manager *m);
 bool manager_active(const struct manager *m);

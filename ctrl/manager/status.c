@@ -1,0 +1,185 @@
+// Statuses of Networks and Subnets: who is in them, how much is used, and what is wrong with them.
+// All are computed anew each time and written only if they differ.
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctrl/log.h"
+#include "ctrl/manager/state.h"
+
+#define CONDITION_ACCEPTED "Accepted"
+
+bool network_has_node(const struct network *n, const struct nodeinfo *node)
+{
+	if (n->type == NETWORK_OVERLAY)
+		return true;
+	return n->type == NETWORK_UNDERLAY && n->node_selector.n > 0 &&
+	       key_values_select(&n->node_selector, &node->obj.meta.labels);
+}
+
+static void set_item(cJSON *obj, const char *name, cJSON *item)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(obj, name);
+	(void)cJSON_AddItemToObject(obj, name, item);
+}
+
+static void set_text(cJSON *obj, const char *name, const char *value)
+{
+	if (value[0] != '\0')
+		set_item(obj, name, cJSON_CreateString(value));
+	else
+		cJSON_DeleteItemFromObjectCaseSensitive(obj, name);
+}
+
+static void set_count(cJSON *obj, const struct ip_count *count)
+{
+	set_item(obj, "total", cJSON_CreateNumber((double)count->total));
+	set_item(obj, "used", cJSON_CreateNumber((double)count->used));
+	set_item(obj, "available", cJSON_CreateNumber((double)count->available));
+}
+
+static cJSON *count_object(const struct ip_count *count)
+{
+	cJSON *obj = cJSON_CreateObject();
+
+	set_count(obj, count);
+	return obj;
+}
+
+// ── Conditions ─────────────────────────────────────────────────────────────────────────────────
+
+static struct bad_object *bad_find(const struct manager *m, enum kind kind, const char *key)
+{
+	char k[POD_KEY_MAX + 2];
+	struct bad_object *b;
+
+	(void)snprintf(k, sizeof(k), "%u/%s", (unsigned int)kind, key);
+	HASH_FIND_STR(m->bads, k, b);
+	return b;
+}
+
+// What the cache said last of the object, in its status.
+static void set_accepted(const struct manager *m, enum kind kind, const char *key, cJSON *status)
+{
+	struct bad_object *b = bad_find(m, kind, key);
+
+	if (b != NULL) {
+		(void)condition_set(status, CONDITION_ACCEPTED, false, "Refused", b->message);
+		b->written = true;
+	} else if (condition_get(status, CONDITION_ACCEPTED) == 0) {
+		(void)condition_set(status, CONDITION_ACCEPTED, true, "Accepted", "");
+	}
+}
+
+// Writes status (taken) as the object's if it is not already.
+static void write_if_new(
+	struct manager *m, const struct object *obj, const cJSON *json, cJSON *status)
+{
+	const cJSON *old = cJSON_GetObjectItemCaseSensitive(json, "status");
+
+	if (!cJSON_Compare(status, old, true) && !(old == NULL && status->child == NULL))
+		request_update_status(m, NULL,
+			status_object(obj->kind, obj->meta.namespace, obj->meta.name, status));
+	cJSON_Delete(status);
+}
+
+static cJSON *status_copy(const cJSON *json)
+{
+	const cJSON *old = cJSON_GetObjectItemCaseSensitive(json, "status");
+	return cJSON_IsObject(old) ? cJSON_Duplicate(old, true) : cJSON_CreateObject();
+}
+
+// Objects that never were in force are not walked with the others.
+static void write_bad(struct manager *m)
+{
+	struct bad_object *b, *next;
+	char namespace[64], name[NAME_MAX_LEN];
+
+	HASH_ITER (hh, m->bads, b, next) {
+		const char *key = strchr(b->key, '/') + 1;
+		if (b->written)
+			continue;
+		b->written = true;
+		split_key(key, namespace, name);
+		if (cache_get(m->cache, b->kind, namespace, name) != NULL &&
+			b->kind != KIND_IPINSTANCE)
+			continue; // with its other status
+		cJSON *status = status_copy(cache_get_json(m->cache, b->kind, namespace, name));
+		(void)condition_set(status, CONDITION_ACCEPTED, false, "Refused", b->message);
+		request_update_status(m, NULL, status_object(b->kind, namespace, name, status));
+		cJSON_Delete(status);
+	}
+}
+
+// ── Networks and Subnets ───────────────────────────────────────────────────────────────────────
+
+struct names { // of a Network's members
+	const struct network *network;
+	cJSON *list;
+};
+
+static bool add_subnet(const struct object *obj, const cJSON *, void *arg)
+{
+	struct names *names = arg;
+	const struct subnet_obj *s = (const void *)obj;
+
+	if (strcmp(s->network, names->network->obj.meta.name) == 0 && !obj->meta.deleting)
+		(void)cJSON_AddItemToArray(names->list, cJSON_CreateString(obj->meta.name));
+	return true;
+}
+
+static bool add_node(const struct object *obj, const cJSON *, void *arg)
+{
+	struct names *names = arg;
+
+	if (network_has_node(names->network, (const void *)obj) && !obj->meta.deleting)
+		(void)cJSON_AddItemToArray(names->list, cJSON_CreateString(obj->meta.name));
+	return true;
+}
+
+static bool write_network(const struct object *obj, const cJSON *json, void *arg)
+{
+	struct manager *m = arg;
+	struct names names = {.network = (const void *)obj};
+	struct ip_count v4, v6, dual;
+	char last4[NAME_MAX_LEN], last6[NAME_MAX_LEN];
+	cJSON *status = status_copy(json);
+
+	if (ipam_network_usage(m->ipam, obj->meta.name, &v4, &v6, &dual, last4, last6) == 0) {
+		set_text(status, "lastAllocatedSubnet", last4);
+		set_text(status, "lastAllocatedIPv6Subnet", last6);
+		set_item(status, "statistics", count_object(&v4));
+		set_item(status, "ipv6Statistics", count_object(&v6));
+		set_item(status, "dualStackStatistics", count_object(&dual));
+	}
+	names.list = cJSON_CreateArray();
+	cache_each(m->cache, KIND_SUBNET, add_subnet, &names);
+	set_item(status, "subnetList", names.list);
+	names.list = cJSON_CreateArray();
+	cache_each(m->cache, KIND_NODEINFO, add_node, &names);
+	set_item(status, "nodeList", names.list);
+	set_accepted(m, KIND_NETWORK, obj->meta.name, status);
+	write_if_new(m, obj, json, status);
+	return true;
+}
+
+static bool write_subnet(const struct object *obj, const cJSON *json, void *arg)
+{
+	struct manager *m = arg;
+	struct ipam_usage usage;
+	cJSON *status = status_copy(json);
+
+	if (ipam_subnet_usage(m->ipam, obj->meta.name, &usage) == 0) {
+		set_count(status, &usage.count);
+		set_text(status, "lastAllocatedIP", usage.last_allocated);
+	}
+	set_accepted(m, KIND_SUBNET, obj->meta.name, status);
+	write_if_new(m, obj, json, status);
+	return true;
+}
+
+void status_write_all(struct manager *m)
+{
+	write_bad(m);
+	cache_each(m->cache, KIND_SUBNET, write_subnet, m);
+	cache_each(m->cache, KIND_NETWORK, write_network, m);
+}
