@@ -1,0 +1,87 @@
+"""Many pods: 300 at once, and 1000 that come and go while others talk."""
+import concurrent.futures
+import time
+
+import pytest
+from lab.shell import run
+
+PODS = 300
+CHURN = 1000
+
+RECEIVER = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+s.bind(("", 9)); s.settimeout(15)
+seen = set()
+try:
+    while True:
+        data = s.recv(64)
+        if data == b"end": break
+        seen.add(int(data))
+except TimeoutError: pass
+print(len(seen))
+"""
+
+SENDER = """
+import socket, sys, time, os
+address, stop = sys.argv[1], sys.argv[2]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((address, 9))
+n, start = 0, time.monotonic()
+while not os.path.exists(stop):
+    due = int((time.monotonic() - start) * 5000)     # 5000 packets a second
+    while n < due:
+        s.send(str(n).encode()); n += 1
+    time.sleep(0.001)
+time.sleep(1)
+for _ in range(3): s.send(b"end"); time.sleep(0.1)
+print(n)
+"""
+
+
+@pytest.fixture(scope="module")
+def node(lab, add_node):
+    return add_node(1, settings={"workers": {"buffers": 131072}})
+
+
+def test_three_hundred_pods_are_all_pingable(lab, node):
+    before, start = node.process.rss_kb(), time.monotonic()
+    for i in range(PODS):
+        node.add_pod(f"p{i}")
+    took = time.monotonic() - start
+    per_pod = (node.process.rss_kb() - before) / PODS
+    print(f"{PODS} pods: {took * 1000 / PODS:.1f} ms and {per_pod:.0f} KB of the daemon each")
+    first = lab.pods["p0"]
+    addresses = [p.address(4) for p in lab.pods.values()][1:]
+    assert len(set(addresses)) == PODS - 1
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        missing = [a for a, good in zip(addresses, pool.map(first.ping, addresses)) if not good]
+    assert missing == []
+
+
+def test_nothing_of_a_flow_is_lost_while_a_thousand_pods_come_and_go(lab, node, tmp_path):
+    import subprocess
+    source, target = lab.pods["p0"], lab.pods["p1"]
+    stop = tmp_path / "stop"
+
+    def start(pod, code, *arguments):
+        return subprocess.Popen(["ip", "netns", "exec", pod.ns, "/usr/bin/python3", "-c", code, *map(str, arguments)],
+                                stdout=subprocess.PIPE, text=True)
+
+    receiver = start(target, RECEIVER)
+    time.sleep(0.5)
+    sender = start(source, SENDER, target.address(4), stop)
+    ns = f"{lab.prefix}churn"
+    run(f"ip netns add {ns}")
+    started = time.monotonic()
+    try:
+        for i in range(CHURN):
+            call = {"container": f"churn-{i}", "netns": f"/var/run/netns/{ns}", "args": {"K8S_POD_NAME": f"churn-{i}"}}
+            node.cni("ADD", **call)
+            node.cni("DEL", **call)
+    finally:
+        stop.touch()
+        sent, received = (int(p.communicate(timeout=30)[0]) for p in (sender, receiver))
+    print(f"{CHURN} attaches and detaches in {time.monotonic() - started:.0f} s; {sent} packets, {sent - received} lost")
+    assert received == sent
