@@ -26,11 +26,23 @@ struct admission_view {
 
 // Each returns true if the operation is allowed; false with the reason in message. An object of
 // the same name in the view is ignored by `create` (so an existing object can be re-checked).
-bool admit_network_create(const struct admission_view *view, const struct network *n, char message[ADMISSION_MESSAGE_MAX]);
-bool admit_network_update(const struct admission_view *view, const struct network *old, const struct network *n, char message[ADMISSION_MESSAGE_MAX]);
-bool admit_network_delete(const struct admission_view *view, const struct network *n, char message[ADMISSION_MESSAGE_MAX]);
-bool admit_subnet_create(const struct admission_view *view, const struct subnet_obj *s, char message[ADMISSION_MESSAGE_MAX]);
-bool admit_subnet_update(const struct admission_view *view, const struct subnet_obj *old, const struct subnet_obj *s, char message[ADMISSION_MESSAGE_MAX]);
-bool admit_subnet_delete(const struct admission_view *view, const struct subnet_obj *s, char message[ADMISSION_MESSAGE_MAX]);
-// IPInstances are written by the manager, but may be written by hand: inside its Subnet, of its family, valid MAC.
-bool admit_ipinstance(const struct admission_view *view, const struct ipinstance *i, char message[ADMISSION_MESSAGE_MAX]);
+bool admit_network_create(const struct admission_view *view, const struct network *n,
+	char message[ADMISSION_MESSAGE_MAX]);
+bool admit_network_update(const struct admission_view *view, const struct network *old,
+	const struct network *n, char message[ADMISSION_MESSAGE_MAX]);
+bool admit_network_delete(const struct admission_view *view, const struct network *n,
+	char message[ADMISSION_MESSAGE_MAX]);
+bool admit_subnet_create(const struct admission_view *view, const struct subnet_obj *s,
+	char message[ADMISSION_MESSAGE_MAX]);
+bool admit_subnet_update(const struct admission_view *view, const struct subnet_obj *old,
+	const struct subnet_obj *s, char message[ADMISSION_MESSAGE_MAX]);
+bool admit_subnet_delete(const struct admission_view *view, const struct subnet_obj *s,
+	char message[ADMISSION_MESSAGE_MAX]);
+// IPInstances are written by the manager, but may be written by hand: Network and Subnet exist, the
+// address is inside the Subnet and of its version, the MAC is that of an interface.
+bool admit_ipinstance(const struct admission_view *view, const struct ipinstance *i,
+	char message[ADMISSION_MESSAGE_MAX]);
+// And nobody else has its address. Apart, because it looks at every IPInstance: for one that is
+// applied by hand; the cache has an index by address instead.
+bool admit_ipinstance_address(const struct admission_view *view, const struct ipinstance *i,
+	char message[ADMISSION_MESSAGE_MAX]);

@@ -5,9 +5,6 @@
 
 #include "ctrl/model/admit.h"
 
-#define VLAN_ID_MAX 4094
-#define VNI_MAX 16777215
-
 const struct network *view_network(const struct admission_view *view, const char *name)
 {
 	for (size_t i = 0; i < view->n_networks; i++) {
@@ -31,24 +28,54 @@ static bool another_of_type(const struct admission_view *view, const struct netw
 	return false;
 }
 
+// By its labels, or by the status, which is older.
+static bool has_node(const struct network *n, const struct nodeinfo *node)
+{
+	if (n->node_selector.n > 0 && key_values_select(&n->node_selector, &node->obj.meta.labels))
+		return true;
+	for (size_t i = 0; i < n->status.n_nodes; i++) {
+		if (strcmp(n->status.nodes[i], node->obj.meta.name) == 0)
+			return true;
+	}
+	return false;
+}
+
 // A node may be in one Underlay Network only.
 static bool node_is_in_two(const struct admission_view *view, const struct network *n)
 {
 	for (size_t i = 0; i < view->n_nodes; i++) {
-		const struct key_values *labels = &view->nodes[i]->obj.meta.labels;
+		const struct nodeinfo *node = view->nodes[i];
 
-		if (!key_values_select(&n->node_selector, labels))
+		if (!key_values_select(&n->node_selector, &node->obj.meta.labels))
 			continue;
 		for (size_t k = 0; k < view->n_networks; k++) {
 			const struct network *other = view->networks[k];
 
 			if (other->type == NETWORK_UNDERLAY && !same(other, n) &&
-				other->node_selector.n > 0 &&
-				key_values_select(&other->node_selector, labels))
+				has_node(other, node))
 				return true;
 		}
 	}
 	return false;
+}
+
+// Peers of a Network in BGP mode: decoded and judged, though Strata does not serve BGP.
+static bool admit_peers(const struct network *n, char message[ADMISSION_MESSAGE_MAX])
+{
+	struct in6_addr ip;
+
+	if (n->n_bgp_peers == 0)
+		return deny(message, "at least one bgp router need to be set");
+	for (size_t i = 0; i < n->n_bgp_peers; i++) {
+		const struct bgp_peer *peer = &n->bgp_peers[i];
+
+		if (ip_parse(peer->address, &ip) < 0)
+			return deny(message, "invalid bgp peer ip address %s", peer->address);
+		if (peer->asn == 0)
+			return deny(
+				message, "bgp peer %s's AS number need to be set", peer->address);
+	}
+	return true;
 }
 
 static bool admit_type(const struct admission_view *view, const struct network *n,
@@ -100,8 +127,7 @@ static bool admit_mode(const struct network *n, char message[ADMISSION_MESSAGE_M
 			return deny(message, "BGP mode can only be used for underlay network");
 		if (!n->has_net_id)
 			return deny(message, "must assign net ID for bgp network");
-		return n->n_bgp_peers > 0 ||
-		       deny(message, "at least one bgp router need to be set");
+		return admit_peers(n, message);
 	case NETWORK_VLAN:
 		return n->type == NETWORK_UNDERLAY ||
 		       deny(message, "VLAN mode can only be used for underlay network");
@@ -120,13 +146,15 @@ static bool admit_mode(const struct network *n, char message[ADMISSION_MESSAGE_M
 bool admit_network_create(const struct admission_view *view, const struct network *n,
 	char message[ADMISSION_MESSAGE_MAX])
 {
-	return admit_type(view, n, message) && admit_mode(n, message) && admit_net_id(n, message);
+	return admit_name(&n->obj.meta, message) && admit_type(view, n, message) &&
+	       admit_mode(n, message) && admit_net_id(n, message);
 }
 
 bool admit_network_update(const struct admission_view *view, const struct network *old,
 	const struct network *n, char message[ADMISSION_MESSAGE_MAX])
 {
-	if (n->type != old->type)
+	if (n->type != old->type ||
+		(n->type == NETWORK_TYPE_OTHER && strcmp(n->type_text, old->type_text) != 0))
 		return deny(message, "network type must not be changed");
 	if (n->type == NETWORK_UNDERLAY && n->node_selector.n == 0)
 		return deny(message, "must have node selector for underlay network");
@@ -134,15 +162,36 @@ bool admit_network_update(const struct admission_view *view, const struct networ
 		return deny(message, "node selector must not be assigned for overlay network");
 	if (n->type == NETWORK_GLOBAL_BGP && n->node_selector.n > 0)
 		return deny(message, "node selector must not be assigned for global bgp network");
+	if (n->type == NETWORK_TYPE_OTHER)
+		return deny(message, "unknown network type %s", n->type_text);
 	if (strcmp(n->mode_text, old->mode_text) != 0)
 		return deny(message, "network mode must not be changed");
-	if (n->mode == NETWORK_BGP && n->n_bgp_peers == 0)
-		return deny(message, "at least one bgp router need to be set");
+	if (n->mode == NETWORK_BGP && !admit_peers(n, message))
+		return false;
+	if (n->mode == NETWORK_MODE_OTHER)
+		return deny(message, "unknown network mode %s", n->mode_text);
 	if (n->has_net_id != old->has_net_id || n->net_id != old->net_id)
 		return deny(message, "net ID must not be changed");
 	// hybridnet does not look at the selector again; a node in two Networks is as wrong as at creation.
 	return n->type != NETWORK_UNDERLAY || !node_is_in_two(view, n) ||
 	       deny(message, "underlay network cannot be overlapped");
+}
+
+// Whether an address of the GlobalBGP Network is on a node of n, which alone announces it.
+static bool global_bgp_is_used(const struct admission_view *view, const struct network *n)
+{
+	for (size_t i = 0; i < view->n_ipinstances; i++) {
+		const struct ipinstance *ip = view->ipinstances[i];
+		const struct network *of = view_network(view, ip->network);
+
+		if (of == NULL || of->type != NETWORK_GLOBAL_BGP)
+			continue;
+		for (size_t k = 0; k < n->status.n_nodes; k++) {
+			if (strcmp(ip->binding.node_name, n->status.nodes[k]) == 0)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool admit_network_delete(const struct admission_view *view, const struct network *n,
@@ -153,5 +202,7 @@ bool admit_network_delete(const struct admission_view *view, const struct networ
 			return deny(message, "still have child subnet %s",
 				view->subnets[i]->obj.meta.name);
 	}
+	if (n->mode == NETWORK_BGP && global_bgp_is_used(view, n))
+		return deny(message, "still have global bgp ip instance in use");
 	return true;
 }

@@ -9,8 +9,6 @@
 
 #include "ctrl/model/admit.h"
 
-#define VLAN_ID_MAX 4094
-
 const struct subnet_obj *view_subnet(const struct admission_view *view, const char *name)
 {
 	for (size_t i = 0; i < view->n_subnets; i++) {
@@ -85,6 +83,8 @@ static bool admit_beside(const struct subnet_obj *s, const struct subnet_obj *ot
 bool admit_subnet_create(const struct admission_view *view, const struct subnet_obj *s,
 	char message[ADMISSION_MESSAGE_MAX])
 {
+	if (!admit_name(&s->obj.meta, message))
+		return false;
 	if (s->network[0] == '\0')
 		return deny(message, "must have parent network");
 	const struct network *n = view_network(view, s->network);
@@ -97,31 +97,11 @@ bool admit_subnet_create(const struct admission_view *view, const struct subnet_
 		return deny(message,
 			"canonicalize subnet failed: CIDR %s too small to allocate from",
 			s->range.cidr_text);
+	if (!admit_order(s, message))
+		return false;
 	for (size_t i = 0; i < view->n_subnets; i++) {
 		if (strcmp(view->subnets[i]->obj.meta.name, s->obj.meta.name) != 0 &&
 			!admit_beside(s, view->subnets[i], message))
-			return false;
-	}
-	return true;
-}
-
-static bool contains(const struct in6_addr *set, size_t n, const struct in6_addr *ip)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (ip_cmp(&set[i], ip) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool same_excluded(const struct subnet_obj *a, const struct subnet_obj *b)
-{
-	for (size_t i = 0; i < a->range.n_excluded; i++) {
-		if (!contains(b->range.excluded, b->range.n_excluded, &a->range.excluded[i]))
-			return false;
-	}
-	for (size_t i = 0; i < b->range.n_excluded; i++) {
-		if (!contains(a->range.excluded, a->range.n_excluded, &b->range.excluded[i]))
 			return false;
 	}
 	return true;
@@ -163,7 +143,7 @@ bool admit_subnet_update(const struct admission_view *view, const struct subnet_
 		return deny(message, "must not change range gateway");
 	if (strcmp(s->range.cidr_text, old->range.cidr_text) != 0)
 		return deny(message, "must not change range CIDR");
-	return same_excluded(s, old) || deny(message, "must not change excluded IPs");
+	return ranges_exclude_same(s, old) || deny(message, "must not change excluded IPs");
 }
 
 bool admit_subnet_delete(const struct admission_view *view, const struct subnet_obj *s,
@@ -173,14 +153,14 @@ bool admit_subnet_delete(const struct admission_view *view, const struct subnet_
 	size_t len = 0;
 
 	for (size_t i = 0; i < view->n_ipinstances; i++) {
-		char buf[CIDR_TEXT_MAX];
+		char buf[IP_TEXT_MAX];
 
 		if (strcmp(view->ipinstances[i]->subnet, s->obj.meta.name) != 0)
 			continue;
-		if (len + CIDR_TEXT_MAX + 1 >= sizeof(list))
+		if (len + IP_TEXT_MAX + 1 >= sizeof(list))
 			break; // enough to see what is meant
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? " " : "",
-			cidr_text(&view->ipinstances[i]->address.ip, buf));
+			ip_text(&view->ipinstances[i]->address.ip.ip, buf));
 	}
 	return len == 0 || deny(message, "still have using ips [%s]", list);
 }
@@ -188,9 +168,10 @@ bool admit_subnet_delete(const struct admission_view *view, const struct subnet_
 bool admit_ipinstance(const struct admission_view *view, const struct ipinstance *i,
 	char message[ADMISSION_MESSAGE_MAX])
 {
+	static const uint8_t no_mac[6];
 	const struct in6_addr *ip = &i->address.ip.ip;
 	const struct subnet_obj *s = view_subnet(view, i->subnet);
-	char buf[IP_TEXT_MAX];
+	char buf[IP_TEXT_MAX], mac[MAC_TEXT_MAX];
 
 	if (view_network(view, i->network) == NULL)
 		return deny(message, "network %s does not exist", i->network);
@@ -199,19 +180,32 @@ bool admit_ipinstance(const struct admission_view *view, const struct ipinstance
 	if (strcmp(s->network, i->network) != 0)
 		return deny(message, "subnet %s is of network %s, not of %s", i->subnet, s->network,
 			i->network);
+	if (strcmp(i->address.version, ip_is_v4(ip) ? "4" : "6") != 0)
+		return deny(message, "address families of ip version %s and address %s mismatch",
+			i->address.version, ip_text(ip, buf));
 	if (!cidr_contains(&s->range.cidr, ip))
 		return deny(message, "address %s is not in CIDR %s of subnet %s", ip_text(ip, buf),
 			s->range.cidr_text, i->subnet);
-	if (i->address.mac[0] & 1)
-		return deny(message, "the MAC address of %s is a group address", ip_text(ip, buf));
-	for (size_t k = 0; k < view->n_ipinstances; k++) {
-		const struct ipinstance *other = view->ipinstances[k];
+	if ((i->address.mac[0] & 1) != 0 || memcmp(i->address.mac, no_mac, sizeof(no_mac)) == 0)
+		return deny(message, "%s is not the MAC address of an interface",
+			mac_text(i->address.mac, mac));
+	return true;
+}
 
-		if (ip_cmp(&other->address.ip.ip, ip) == 0 &&
-			(strcmp(other->obj.meta.name, i->obj.meta.name) != 0 ||
-				strcmp(other->obj.meta.namespace, i->obj.meta.namespace) != 0))
+bool admit_ipinstance_address(const struct admission_view *view, const struct ipinstance *i,
+	char message[ADMISSION_MESSAGE_MAX])
+{
+	const struct in6_addr *ip = &i->address.ip.ip;
+	char buf[IP_TEXT_MAX];
+
+	for (size_t k = 0; k < view->n_ipinstances; k++) {
+		const struct meta *meta = &view->ipinstances[k]->obj.meta;
+
+		if (ip_cmp(&view->ipinstances[k]->address.ip.ip, ip) == 0 &&
+			(strcmp(meta->name, i->obj.meta.name) != 0 ||
+				strcmp(meta->namespace, i->obj.meta.namespace) != 0))
 			return deny(message, "address %s is already that of ipinstance %s/%s",
-				ip_text(ip, buf), other->obj.meta.namespace, other->obj.meta.name);
+				ip_text(ip, buf), meta->namespace, meta->name);
 	}
 	return true;
 }

@@ -26,7 +26,8 @@ struct ipinstance {
 		int64_t stateful_index;
 	} binding;
 	struct {
-		char node_name[NAME_MAX_LEN], pod_name[NAME_MAX_LEN], pod_namespace[64], sandbox_id[128];
+		char node_name[NAME_MAX_LEN], pod_name[NAME_MAX_LEN], pod_namespace[64],
+			sandbox_id[128];
 		char update_timestamp[40];
 	} status;
 };

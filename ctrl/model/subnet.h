@@ -37,4 +37,5 @@ struct subnet_obj {
 // VLAN id or VNI: the Subnet's own, else its Network's. False if neither has one.
 bool subnet_net_id(const struct subnet_obj *subnet, const struct network *network, int64_t *ret_id);
 // First and last allocatable address, defaults applied.
-void subnet_bounds(const struct subnet_obj *subnet, struct in6_addr *ret_start, struct in6_addr *ret_end);
+void subnet_bounds(
+	const struct subnet_obj *subnet, struct in6_addr *ret_start, struct in6_addr *ret_end);

@@ -1,4 +1,4 @@
-// Admission: the cases of hybridnet's own ValidateAddressRange test, and the rules around them.
+// Admission of Networks: every rule is provoked once, and its words are compared with hybridnet's.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,139 +9,233 @@
 
 #include <cmocka.h>
 
-#include "ctrl/model/admission.h"
+#include "cluster.h"
 
-static struct object *object(const char *kind, const char *name, const char *spec)
+#define UNDERLAY "\"type\":\"Underlay\",\"nodeSelector\":{\"net\":\"a\"}"
+#define OVERLAY "\"type\":\"Overlay\",\"netID\":4"
+#define GLOBAL_BGP "\"type\":\"GlobalBGP\""
+#define PEER "\"config\":{\"bgpPeers\":[{\"asn\":200,\"address\":\"192.168.56.254\"}]}"
+#define BGP UNDERLAY ",\"mode\":\"BGP\",\"netID\":100"
+
+struct rule {
+	const char *spec, *answer;
+};
+
+static int setup(void **state)
 {
-	char text[1024], error[MODEL_ERROR_MAX] = "";
+	*state = calloc(1, sizeof(struct cluster));
+	return *state == NULL;
+}
+
+static int teardown(void **state)
+{
+	cluster_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static void networks_are_created_by_the_rules(void **state)
+{
+	static const struct rule rules[] = {
+		{UNDERLAY, ""},
+		{"\"nodeSelector\":{\"net\":\"a\"},\"netID\":0", ""},
+		{"\"type\":\"Underlay\"", "must have node selector for underlay network"},
+		{"", "must have node selector for underlay network"},
+		{"\"nodeSelector\":{}", "must have node selector for underlay network"},
+		{OVERLAY, ""},
+		{OVERLAY ",\"nodeSelector\":{\"net\":\"a\"}",
+			"must not assign node selector for overlay network"},
+		{"\"type\":\"Overlay\"", "must assign net ID for overlay network"},
+		{GLOBAL_BGP, ""},
+		{GLOBAL_BGP ",\"nodeSelector\":{\"net\":\"a\"}",
+			"must not assign node selector for global bgp network"},
+		{GLOBAL_BGP ",\"netID\":1", "must not assign net ID for global bgp network"},
+		{"\"type\":\"others\"", "unknown network type others"},
+		{"\"type\":\"overlay\"", "unknown network type overlay"},
+		{OVERLAY ",\"mode\":\"BGP\"", "BGP mode can only be used for underlay network"},
+		{UNDERLAY ",\"mode\":\"BGP\"", "must assign net ID for bgp network"},
+		{BGP, "at least one bgp router need to be set"},
+		{BGP ",\"config\":{}", "at least one bgp router need to be set"},
+		{BGP ",\"config\":{\"bgpPeers\":[]}", "at least one bgp router need to be set"},
+		{BGP ",\"config\":{\"bgpPeers\":[{\"asn\":1,\"address\":\"192.168.56\"}]}",
+			"invalid bgp peer ip address 192.168.56"},
+		{BGP ",\"config\":{\"bgpPeers\":[{\"address\":\"fd00::1\"}]}",
+			"bgp peer fd00::1's AS number need to be set"},
+		{BGP "," PEER, ""},
+		{OVERLAY ",\"mode\":\"VLAN\"", "VLAN mode can only be used for underlay network"},
+		{UNDERLAY ",\"mode\":\"VXLAN\"", "VXLAN mode can only be used for overlay network"},
+		{UNDERLAY ",\"mode\":\"GlobalBGP\"",
+			"GlobalBGP mode can only be used for global bgp network"},
+		{UNDERLAY ",\"mode\":\"vlan\"", "unknown network mode vlan"},
+		// Of our own.
+		{UNDERLAY ",\"netID\":4094", ""},
+		{UNDERLAY ",\"netID\":4095", "VLAN id 4095 is out of range 0-4094"},
+		{UNDERLAY ",\"netID\":5000", "VLAN id 5000 is out of range 0-4094"},
+		{UNDERLAY ",\"netID\":-1", "VLAN id -1 is out of range 0-4094"},
+		{"\"type\":\"Overlay\",\"netID\":0", "VNI 0 is out of range 1-16777215"},
+		{"\"type\":\"Overlay\",\"netID\":16777215", ""},
+		{"\"type\":\"Overlay\",\"netID\":16777216",
+			"VNI 16777216 is out of range 1-16777215"},
+		{UNDERLAY ",\"switchID\":\"virtual-switch\"", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		assert_string_equal(
+			create_answer(*state, "Network", "n", rules[i].spec), rules[i].answer);
+}
+
+static void there_is_one_overlay_network_and_one_global_bgp_network(void **state)
+{
+	cluster_add(*state, "Network", "first", OVERLAY, "");
+	cluster_add(*state, "Network", "global", GLOBAL_BGP, "");
+	assert_string_equal(create_answer(*state, "Network", "second", OVERLAY),
+		"must have one overlay network at most");
+	assert_string_equal(create_answer(*state, "Network", "second", GLOBAL_BGP),
+		"must have one global bgp network at most");
+	// An object is not its own rival: what exists can be judged again.
+	assert_string_equal(create_answer(*state, "Network", "first", OVERLAY), "");
+	assert_string_equal(create_answer(*state, "Network", "global", GLOBAL_BGP), "");
+}
+
+static struct object *node(const char *name, const char *labels)
+{
+	char text[512], error[MODEL_ERROR_MAX] = "";
 	struct object *obj = NULL;
 
 	(void)snprintf(text, sizeof(text),
 		"{\"apiVersion\":\"networking.alibaba.com/"
-		"v1\",\"kind\":\"%s\",\"metadata\":{\"name\":\"%s\"},\"spec\":%s}",
-		kind, name, spec);
+		"v1\",\"kind\":\"NodeInfo\",\"metadata\":{\"name\":"
+		"\"%s\",\"labels\":{%s}}}",
+		name, labels);
 	cJSON *json = cJSON_Parse(text);
-	assert_non_null(json);
 	(void)object_decode(json, &obj, error);
-	assert_string_equal(error, "");
 	cJSON_Delete(json);
+	assert_string_equal(error, "");
 	return obj;
 }
 
-// What creating a Subnet of an Overlay Network with that range is answered; "" if it is admitted.
-static const char *range_answer(const char *range)
+static void node_is_in_one_underlay_network_only(void **state)
 {
-	static char message[ADMISSION_MESSAGE_MAX];
-	char spec[768];
-	struct object *net = object("Network", "n", "{\"type\":\"Overlay\",\"netID\":4}");
-	const struct network *networks[] = {OBJECT_AS(network, net)};
-	struct admission_view view = {.networks = networks, .n_networks = 1};
+	struct cluster *c = *state;
 
-	(void)snprintf(spec, sizeof(spec), "{\"network\":\"n\",\"range\":%s}", range);
-	struct object *subnet = object("Subnet", "s", spec);
-	message[0] = '\0';
-	bool ok = admit_subnet_create(&view, OBJECT_AS(subnet_obj, subnet), message);
-	assert_int_equal(ok, message[0] == '\0');
-	object_free(subnet);
-	object_free(net);
-	return message;
+	c->obj[KIND_NODEINFO][c->n[KIND_NODEINFO]++] =
+		node("node1", "\"net\":\"a\",\"rack\":\"1\"");
+	c->obj[KIND_NODEINFO][c->n[KIND_NODEINFO]++] = node("node2", "\"net\":\"b\"");
+	cluster_add(c, "Network", "a", "\"nodeSelector\":{\"net\":\"a\"},\"netID\":1", "");
+	assert_string_equal(create_answer(c, "Network", "r", "\"nodeSelector\":{\"rack\":\"1\"}"),
+		"underlay network cannot be overlapped");
+	assert_string_equal(
+		create_answer(c, "Network", "b", "\"nodeSelector\":{\"net\":\"b\"}"), "");
+	assert_string_equal(
+		create_answer(c, "Network", "a", "\"nodeSelector\":{\"net\":\"a\"}"), "");
+	// Also when only the other's status says so (its selector has changed since).
+	cluster_add(c, "Network", "s", "\"nodeSelector\":{\"net\":\"c\"}",
+		"\"status\":{\"nodeList\":[\"node2\"]}");
+	assert_string_equal(create_answer(c, "Network", "b", "\"nodeSelector\":{\"net\":\"b\"}"),
+		"underlay network cannot be overlapped");
+	// And when a selector is changed later.
+	assert_string_equal(update_answer(c, "Network", "s", "\"nodeSelector\":{\"rack\":\"1\"}"),
+		"underlay network cannot be overlapped");
 }
 
-static void ranges_are_answered_as_by_hybridnet(void **)
+static void network_changes_only_where_it_may(void **state)
 {
-	static const char *const cases[][2] = {
-		{"{\"version\":\"123\"}", "unsupported IP Version 123"},
-		{"{\"version\":\"4\",\"start\":\"192.168.8\"}", "invalid range start 192.168.8"},
-		{"{\"version\":\"4\",\"end\":\"192.168.8\"}", "invalid range end 192.168.8"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/24\",\"gateway\":\"192.168.8\"}",
-			"invalid range gateway 192.168.8"},
-		{"{\"version\":\"6\",\"cidr\":\"192.168.8.0/24\",\"gateway\":\"192.168.8.254\"}",
-			"address families of ip version and gateway mismatch"},
-		{"{\"version\":\"6\",\"cidr\":\"192.168.8.0/24\"}",
-			"address families of ip version and CIDR mismatch"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8/24\"}",
-			"invalid range CIDR 192.168.8/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.10/24\"}",
-			"CIDR notation is not standard, should start from 192.168.8.0 but from "
-			"192.168.8.10"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/24\",\"start\":\"192.168.9.1\"}",
-			"start 192.168.9.1 is not in CIDR 192.168.8.0/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/24\",\"end\":\"192.168.9.1\"}",
-			"end 192.168.9.1 is not in CIDR 192.168.8.0/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/"
-		 "24\",\"start\":\"192.168.8.11\",\"end\":\"192.168.8.10\"}",
-			"subnet should have at least one available IP. start=192.168.8.11, "
-			"end=192.168.8.10"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/24\",\"gateway\":\"192.168.9.254\"}",
-			"gateway 192.168.9.254 is not in CIDR 192.168.8.0/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/"
-		 "24\",\"reservedIPs\":[\"192.168.9.100\"]}",
-			"reserved ip 192.168.9.100 is not in CIDR 192.168.8.0/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/"
-		 "24\",\"excludeIPs\":[\"192.168.9.100\"]}",
-			"excluded ip 192.168.9.100 is not in CIDR 192.168.8.0/24"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.1/32\"}",
-			"types of /32 or /128 cidrs is not supported"},
-		{"{\"version\":\"4\",\"cidr\":\"192.168.8.0/"
-		 "24\",\"start\":\"192.168.8.10\",\"end\":\"192.168.8.100\","
-		 "\"gateway\":\"192.168.8.254\",\"reservedIPs\":[\"192.168.8.50\"],\"excludeIPs\":["
-		 "\"192.168.8.90\"]}",
-			""},
-		{"{\"version\":\"6\",\"cidr\":\"fd00::/64\"}", ""},
+	static const struct {
+		const char *name, *spec, *answer;
+	} rules[] = {
+		{"vlan", UNDERLAY ",\"netID\":10", ""},
+		{"vlan", "\"type\":\"Overlay\",\"netID\":10", "network type must not be changed"},
+		{"vlan", "\"type\":\"Underlay\",\"netID\":10",
+			"must have node selector for underlay network"},
+		{"vlan", "\"nodeSelector\":{\"net\":\"z\"},\"netID\":10", ""},
+		{"vlan", UNDERLAY ",\"netID\":10,\"mode\":\"VLAN\"",
+			"network mode must not be changed"},
+		{"vlan", UNDERLAY ",\"netID\":11", "net ID must not be changed"},
+		{"vlan", UNDERLAY, "net ID must not be changed"},
+		{"overlay", OVERLAY ",\"nodeSelector\":{\"net\":\"a\"}",
+			"node selector must not be assigned for overlay network"},
+		{"global", GLOBAL_BGP ",\"nodeSelector\":{\"net\":\"a\"}",
+			"node selector must not be assigned for global bgp network"},
+		{"bgp", BGP "," PEER, ""},
+		{"bgp", BGP, "at least one bgp router need to be set"},
+		{"bgp", BGP ",\"config\":{\"bgpPeers\":[]}",
+			"at least one bgp router need to be set"},
+		{"bgp", BGP ",\"config\":{\"bgpPeers\":[{\"asn\":1,\"address\":\"x\"}]}",
+			"invalid bgp peer ip address x"},
+		{"bgp", BGP ",\"config\":{\"bgpPeers\":[{\"address\":\"10.0.0.1\"}]}",
+			"bgp peer 10.0.0.1's AS number need to be set"},
+		{"odd", "\"type\":\"others\"", "unknown network type others"},
+		{"odd", "\"type\":\"other\"", "network type must not be changed"},
+		{"oddmode", UNDERLAY ",\"mode\":\"token\"", "unknown network mode token"},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(range_answer(cases[i][0]), cases[i][1]);
+	cluster_add(*state, "Network", "vlan", UNDERLAY ",\"netID\":10", "");
+	cluster_add(*state, "Network", "overlay", OVERLAY, "");
+	cluster_add(*state, "Network", "global", GLOBAL_BGP, "");
+	cluster_add(*state, "Network", "bgp", BGP "," PEER, "");
+	cluster_add(*state, "Network", "odd", "\"type\":\"others\"", "");
+	cluster_add(*state, "Network", "oddmode", UNDERLAY ",\"mode\":\"token\"", "");
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		assert_string_equal(update_answer(*state, "Network", rules[i].name, rules[i].spec),
+			rules[i].answer);
 }
 
-static void vlan_id_beyond_4094_is_refused(void **)
+static void network_with_a_subnet_is_not_deleted(void **state)
 {
-	struct object *net = object("Network", "n",
-		"{\"type\":\"Underlay\",\"netID\":5000,\"nodeSelector\":{\"a\":\"b\"}}");
-	struct admission_view view = {0};
-	char message[ADMISSION_MESSAGE_MAX] = "";
-
-	assert_false(admit_network_create(&view, OBJECT_AS(network, net), message));
-	assert_string_equal(message, "VLAN id 5000 is out of range 0-4094");
-	object_free(net);
+	cluster_add(*state, "Network", "n", OVERLAY, "");
+	cluster_add(*state, "Network", "other", OVERLAY, "");
+	cluster_add(*state, "Subnet", "s",
+		"\"network\":\"n\",\"range\":{\"version\":\"4\",\"cidr\":\"10.0.0.0/24\"}", "");
+	assert_string_equal(delete_answer(*state, "Network", "n"), "still have child subnet s");
+	assert_string_equal(delete_answer(*state, "Network", "other"), "");
 }
 
-static void subnet_in_use_and_network_with_subnets_stay(void **)
+static void bgp_network_whose_nodes_have_global_addresses_is_not_deleted(void **state)
 {
-	struct object *net = object("Network", "n", "{\"type\":\"Overlay\",\"netID\":4}");
-	struct object *subnet = object("Subnet", "s",
-		"{\"network\":\"n\",\"range\":{\"version\":\"4\",\"cidr\":\"10.0.0.0/24\"}}");
-	struct object *ip = object("IPInstance", "10-0-0-5",
-		"{\"network\":\"n\",\"subnet\":\"s\",\"address\":{\"version\":\"4\",\"ip\":\"10.0."
-		"0.5/24\",\"mac\":"
-		"\"02:12:34:00:00:01\"}}");
-	const struct network *networks[] = {OBJECT_AS(network, net)};
-	const struct subnet_obj *subnets[] = {OBJECT_AS(subnet_obj, subnet)};
-	const struct ipinstance *ips[] = {OBJECT_AS(ipinstance, ip)};
-	struct admission_view view = {.networks = networks,
-		.n_networks = 1,
-		.subnets = subnets,
-		.n_subnets = 1,
-		.ipinstances = ips,
-		.n_ipinstances = 1};
-	char message[ADMISSION_MESSAGE_MAX] = "";
+	cluster_add(
+		*state, "Network", "bgp", BGP "," PEER, "\"status\":{\"nodeList\":[\"node1\"]}");
+	cluster_add(
+		*state, "Network", "bgp2", BGP "," PEER, "\"status\":{\"nodeList\":[\"node2\"]}");
+	cluster_add(*state, "Network", "global", GLOBAL_BGP, "");
+	cluster_add(*state, "IPInstance", "10-0-0-1",
+		"\"network\":\"global\",\"subnet\":\"s\",\"address\":{\"version\":\"4\",\"ip\":"
+		"\"10.0.0.1/24\","
+		"\"mac\":\"02:12:34:00:00:01\"},\"binding\":{\"nodeName\":\"node1\"}",
+		"");
+	assert_string_equal(delete_answer(*state, "Network", "bgp"),
+		"still have global bgp ip instance in use");
+	assert_string_equal(delete_answer(*state, "Network", "bgp2"), "");
+}
 
-	assert_true(admit_ipinstance(&view, ips[0], message));
-	assert_false(admit_subnet_delete(&view, subnets[0], message));
-	assert_string_equal(message, "still have using ips [10.0.0.5/24]");
-	assert_false(admit_network_delete(&view, networks[0], message));
-	assert_string_equal(message, "still have child subnet s");
-	object_free(net);
-	object_free(subnet);
-	object_free(ip);
+static void name_that_no_label_can_hold_is_refused(void **state)
+{
+	char name[LABEL_MAX_LEN + 1], want[256];
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[LABEL_MAX_LEN] = '\0';
+	(void)snprintf(
+		want, sizeof(want), "name %s is longer than the 63 characters of a label", name);
+	assert_string_equal(create_answer(*state, "Network", name, OVERLAY), want);
+	assert_string_equal(create_answer(*state, "Subnet", name, ""), want);
+	assert_string_equal(create_answer(*state, "Network", name + 1, OVERLAY), "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranges_are_answered_as_by_hybridnet),
-		cmocka_unit_test(vlan_id_beyond_4094_is_refused),
-		cmocka_unit_test(subnet_in_use_and_network_with_subnets_stay),
+		cmocka_unit_test_setup_teardown(networks_are_created_by_the_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			there_is_one_overlay_network_and_one_global_bgp_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			node_is_in_one_underlay_network_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(network_changes_only_where_it_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			network_with_a_subnet_is_not_deleted, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			bgp_network_whose_nodes_have_global_addresses_is_not_deleted, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			name_that_no_label_can_hold_is_refused, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
