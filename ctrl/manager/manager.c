@@ -97,8 +97,11 @@ static void ipinstance_event(struct manager *m, enum cache_event event, const st
 static void put_subnet(struct manager *m, const struct subnet_obj *s)
 {
 	char error[IPAM_ERROR_MAX];
-	int ret = ipam_put_subnet(m->ipam, s, error);
+	struct subnet_obj shown = *s; // its lists stay s's
 
+	// What is to go gives no new addresses, nor does what is private.
+	shown.private |= s->obj.meta.deleting || object_is_kept(&s->obj);
+	int ret = ipam_put_subnet(m->ipam, &shown, error);
 	if (ret < 0)
 		(void)log_err(
 			ret, "subnet '%s' cannot be allocated from: %s", s->obj.meta.name, error);
@@ -121,7 +124,8 @@ static bool same_subnet(const struct subnet_obj *a, const struct subnet_obj *b)
 		       b->range.n_reserved) &&
 	       same_ips(a->range.excluded, a->range.n_excluded, b->range.excluded,
 		       b->range.n_excluded) &&
-	       a->private == b->private;
+	       a->private == b->private && a->obj.meta.deleting == b->obj.meta.deleting &&
+	       object_is_kept(&a->obj) == object_is_kept(&b->obj);
 }
 
 static bool same_network(const struct network *a, const struct network *b)
@@ -374,6 +378,7 @@ static void on_work(uv_timer_t *t)
 		m->capacity_changed = false;
 		pods_retry(m, true);
 	}
+	kept_tend(m);
 	status_write_all(m);
 }
 

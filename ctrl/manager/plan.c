@@ -117,7 +117,7 @@ static bool match(const struct object *obj, const cJSON *, void *arg)
 	struct search *s = arg;
 	const struct network *n = (const void *)obj;
 
-	if (n->type != s->type || obj->meta.deleting)
+	if (n->type != s->type || obj->meta.deleting || object_is_kept(obj))
 		return true;
 	if (s->type == NETWORK_UNDERLAY && (s->node == NULL || !network_has_node(n, s->node)))
 		return true;

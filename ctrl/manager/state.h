@@ -123,6 +123,9 @@ bool object_has_finalizer(const struct object *obj);
 // Has statuses written after a while; one write for all that happens until then.
 void status_schedule(struct manager *m);
 void status_write_all(struct manager *m);
+// Writes again what was removed while in use, and deletes it when it is not used any more.
+void kept_tend(struct manager *m);
+bool object_is_kept(const struct object *obj);
 // Whether a Network takes pods of that node.
 bool network_has_node(const struct network *n, const struct nodeinfo *node);
 

@@ -58,11 +58,14 @@ static struct bad_object *bad_find(const struct manager *m, enum kind kind, cons
 }
 
 // What the cache said last of the object, in its status.
-static void set_accepted(const struct manager *m, enum kind kind, const char *key, cJSON *status)
+static void set_accepted(const struct manager *m, const struct object *obj, cJSON *status)
 {
-	struct bad_object *b = bad_find(m, kind, key);
+	struct bad_object *b = bad_find(m, obj->kind, obj->meta.name);
 
-	if (b != NULL) {
+	if (object_is_kept(obj)) {
+		(void)condition_set(status, CONDITION_ACCEPTED, false, "Removed",
+			"its file was removed while it was in use: it goes with its last user");
+	} else if (b != NULL) {
 		(void)condition_set(status, CONDITION_ACCEPTED, false, "Refused", b->message);
 		b->written = true;
 	} else if (condition_get(status, CONDITION_ACCEPTED) == 0) {
@@ -75,8 +78,11 @@ static void write_if_new(
 	struct manager *m, const struct object *obj, const cJSON *json, cJSON *status)
 {
 	const cJSON *old = cJSON_GetObjectItemCaseSensitive(json, "status");
+	// Until it is written again there is nothing to have a status.
+	bool removed = cache_is_removed(m->cache, obj->kind, NULL, obj->meta.name);
 
-	if (!cJSON_Compare(status, old, true) && !(old == NULL && status->child == NULL))
+	if (!removed && !cJSON_Compare(status, old, true) &&
+		!(old == NULL && status->child == NULL))
 		request_update_status(m, NULL,
 			status_object(obj->kind, obj->meta.namespace, obj->meta.name, status));
 	cJSON_Delete(status);
@@ -157,7 +163,7 @@ static bool write_network(const struct object *obj, const cJSON *json, void *arg
 	names.list = cJSON_CreateArray();
 	cache_each(m->cache, KIND_NODEINFO, add_node, &names);
 	set_item(status, "nodeList", names.list);
-	set_accepted(m, KIND_NETWORK, obj->meta.name, status);
+	set_accepted(m, obj, status);
 	write_if_new(m, obj, json, status);
 	return true;
 }
@@ -172,7 +178,7 @@ static bool write_subnet(const struct object *obj, const cJSON *json, void *arg)
 		set_count(status, &usage.count);
 		set_text(status, "lastAllocatedIP", usage.last_allocated);
 	}
-	set_accepted(m, KIND_SUBNET, obj->meta.name, status);
+	set_accepted(m, obj, status);
 	write_if_new(m, obj, json, status);
 	return true;
 }

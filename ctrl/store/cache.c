@@ -480,6 +480,20 @@ const cJSON *cache_get_json(
 	return item != NULL && item->obj != NULL ? item->json : NULL;
 }
 
+bool cache_is_removed(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	return item != NULL && item->removed;
+}
+
+bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	char message[CACHE_MESSAGE_MAX];
+	return item != NULL && cache_in_use(c, item, message);
+}
+
 static int by_key(const struct cache_item *a, const struct cache_item *b)
 {
 	return strcmp(a->key, b->key);

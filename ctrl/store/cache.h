@@ -44,6 +44,11 @@ const cJSON *cache_get_json(
 // All objects of a kind in key order; f returns false to stop.
 void cache_each(const struct cache *c, enum kind kind,
 	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);
+// Whether the store has an object of the cache no more: it was removed while in use.
+bool cache_is_removed(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// Whether an object of the cache needs this one: a Network its Subnets, a Subnet its IPInstances.
+bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace, const char *name);
 // A view for admission over what is in the cache now; free with admission_view_free.
 void cache_view(const struct cache *c, struct admission_view *ret_view);
 void admission_view_free(struct admission_view *view);

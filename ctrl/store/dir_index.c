@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctrl/store/dir.h"
 
@@ -240,6 +241,13 @@ static struct dir_entry *entry_new(struct dir *d, enum kind kind, const char *ke
 	return e;
 }
 
+static bool is_kept(const cJSON *obj)
+{
+	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(obj, "metadata");
+	const cJSON *annotations = cJSON_GetObjectItemCaseSensitive(meta, "annotations");
+	return cJSON_GetObjectItemCaseSensitive(annotations, ANNOTATION_KEPT) != NULL;
+}
+
 // Whether f may define the object of e, which may have a file already.
 static bool may_define(
 	struct dir *d, const struct dir_entry *e, struct dir_file *f, const cJSON *obj)
@@ -257,6 +265,11 @@ static bool may_define(
 	struct file_id id = dir_file_id(d, e->file->path);
 	if (id.ino == 0)
 		return true;
+	if (is_kept(e->doc) && !is_kept(obj)) {
+		// The file is back. The copy was the program's own and had this object only.
+		(void)unlinkat(d->root_fd, e->file->path, 0);
+		return true;
+	}
 	f->shadowed = true;
 	dir_broken(d, e->kind, obj, "%s: %s '%s' is already defined in %s", f->path,
 		kind_name(e->kind), dir_key_text(e->key), e->file->path);

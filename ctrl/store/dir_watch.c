@@ -15,6 +15,7 @@
 
 #define WALK_MS 5000
 #define SETTLE_SECONDS 2
+#define ORPHAN_SECONDS 60
 // Editors save by removing and creating: only what stays away so long is gone.
 #define GONE_MS 100
 #define FOLDER_FILES_MAX 200000
@@ -68,12 +69,28 @@ static bool is_settled(const struct dir *d, const char *path)
 	return age < 0 || age >= SETTLE_SECONDS;
 }
 
+// The status of an object that is long gone: its file was removed by hand, its status was not.
+static bool is_orphan(const struct dir *d, const char *path)
+{
+	struct file_id id = dir_file_id(d, path);
+	char key[DIR_KEY_MAX];
+
+	return id.ino != 0 && time(NULL) - id.mtime.tv_sec > ORPHAN_SECONDS &&
+	       dir_status_path_key(path, key) == 0 && dir_entry_find(d, key) == NULL;
+}
+
 static void walk_file(struct dir *d, const char *path, bool settled)
 {
 	struct dir_file *f;
 
-	if (dir_path_class(path) == PATH_IGNORED || (settled && !is_settled(d, path)))
+	enum path_class class = dir_path_class(path);
+
+	if (class == PATH_IGNORED || (settled && !is_settled(d, path)))
 		return;
+	if (settled && class == PATH_STATUS && is_orphan(d, path)) {
+		(void)unlinkat(d->root_fd, path, 0);
+		return;
+	}
 	dir_ingest(d, path);
 	HASH_FIND_STR(d->files, path, f);
 	if (f != NULL)

@@ -15,6 +15,10 @@
 
 struct store;
 
+// On a Network or Subnet whose file somebody removed while it was in use: the manager wrote it
+// again, to delete it when its last user is gone. Another definition of the object goes before it.
+#define ANNOTATION_KEPT "strata.networking.alibaba.com/removed-in-use"
+
 enum store_event {
 	STORE_PUT, // added or modified
 	STORE_DELETED,

@@ -600,6 +600,42 @@ static void trouble_is_written_into_the_objects_status(void **)
 	close_site(&s);
 }
 
+static void a_subnet_removed_in_use_comes_back_until_its_last_user_is_gone(void **)
+{
+	struct site s;
+
+	put_overlay();
+	put_subnet("s", "4", "10.0.0.0/24", "");
+	open_active(&s);
+	create_pod(&s, "a", "node1", "", "");
+	expect_ip(&s, "a", "10.0.0.1");
+	remove_file("s.yaml");
+	expect_status(&s, KIND_SUBNET, "s",
+		"its file was removed while it was in use: it goes with its last user");
+	assert_true(has_file("subnets/s.yaml"));
+	create_pod(&s, "b", "node1", "", ""); // no new users
+	expect_failure(&s, "b", "fail to get ipv4 subnet: no available subnet");
+	close_site(&s);
+
+	open_active(&s); // nor is it lost by a restart
+	expect_ip(&s, "a", "10.0.0.1");
+	put_subnet("s", "4", "10.0.0.0/24", ""); // a change of mind
+	expect_ip(&s, "b", "10.0.0.2");
+	assert_false(has_file("subnets/s.yaml"));
+	expect_status(&s, KIND_SUBNET, "s", "\"type\":\"Accepted\",\"status\":\"True\"");
+	remove_file("s.yaml");
+	expect_status(&s, KIND_SUBNET, "s", "removed-in-use");
+	assert_int_equal(do_delete(s.store, KIND_POD, "x", "a"), 0);
+	expect_instances(&s, 1);
+	assert_non_null(cache_get(s.cache, KIND_SUBNET, NULL, "s"));
+	assert_int_equal(do_delete(s.store, KIND_POD, "x", "b"), 0);
+	expect_instances(&s, 0);
+	loop_for(400);
+	assert_null(cache_get(s.cache, KIND_SUBNET, NULL, "s"));
+	assert_false(has_file("subnets/s.yaml"));
+	close_site(&s);
+}
+
 static bool no_pods_miss(void *arg)
 {
 	const struct site *s = arg;
@@ -687,6 +723,7 @@ int main(void)
 		MANAGER_TEST(a_restart_sweeps_what_lost_its_pod_but_not_what_a_person_wrote),
 		MANAGER_TEST(half_of_a_dual_stack_pod_is_made_whole),
 		MANAGER_TEST(trouble_is_written_into_the_objects_status),
+		MANAGER_TEST(a_subnet_removed_in_use_comes_back_until_its_last_user_is_gone),
 		MANAGER_TEST(three_hundred_pods_get_an_address_each),
 	};
 
