@@ -30,11 +30,17 @@ static void set_text(cJSON *obj, const char *name, const char *value)
 		cJSON_DeleteItemFromObjectCaseSensitive(obj, name);
 }
 
+// The counts of the CRDs are of format int32: an IPv6 /64 shows as "as many as can be said".
+static cJSON *count_number(int64_t n)
+{
+	return cJSON_CreateNumber(n < INT32_MAX ? (double)n : (double)INT32_MAX);
+}
+
 static void set_count(cJSON *obj, const struct ip_count *count)
 {
-	set_item(obj, "total", cJSON_CreateNumber((double)count->total));
-	set_item(obj, "used", cJSON_CreateNumber((double)count->used));
-	set_item(obj, "available", cJSON_CreateNumber((double)count->available));
+	set_item(obj, "total", count_number(count->total));
+	set_item(obj, "used", count_number(count->used));
+	set_item(obj, "available", count_number(count->available));
 }
 
 static cJSON *count_object(const struct ip_count *count)

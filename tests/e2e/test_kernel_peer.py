@@ -43,8 +43,8 @@ def world(request, lab, fabric, add_node):
     v6 = request.param == "ipv6-outer"
     i = 2 if v6 else 1
     outer, own = (f"fd00:88::{i}9", f"fd00:88::{i}") if v6 else (f"10.88.0.{i}9", f"10.88.0.{i}")
-    lab.put("subnets.yaml", yaml(OVERLAY6))
     node = add_node(i, settings={"vtep": {"address": own}})
+    lab.put("subnets.yaml", yaml(OVERLAY6), subnets=["overlay-6"])
     info = wait_until(lambda: node.get("nodeinfo", node.name), "the node's own NodeInfo")
     assert info["spec"]["vtepInfo"]["ip"] == own
     name = f"kernel{i}"

@@ -29,8 +29,9 @@ def server(lab, fabric):
 
 @pytest.fixture(scope="module")
 def pod(lab, add_node, server):
-    lab.put("vlan.yaml", yaml(*vlan56()))
-    return add_node(1).add_pod("tagged", network="Underlay", family="DualStack")
+    node = add_node(1)
+    lab.put("vlan.yaml", yaml(*vlan56()), subnets=["vlan56-4", "vlan56-6"])
+    return node.add_pod("tagged", network="Underlay", family="DualStack")
 
 
 def mac_of(ns, device):

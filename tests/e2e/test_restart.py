@@ -10,8 +10,8 @@ from objects import OVERLAY6, yaml
 
 @pytest.fixture(scope="module")
 def node(lab, add_node):
-    lab.put("subnets.yaml", yaml(OVERLAY6))
     node = add_node(1)
+    lab.put("subnets.yaml", yaml(OVERLAY6), subnets=["overlay-6"])
     node.add_pod("web", family="DualStack")
     node.add_pod("db", family="DualStack")
     vm = node.add_pod("vm", family="DualStack", kind="vhost-user")

@@ -82,11 +82,11 @@ def build_world(lab):
     fabric = lab.add_fabric()
     fabric.add_gateway("gw1", 1, ["10.88.0.254/24", "fd00:88::fe/64", "192.168.56.254/24"])
     fabric.add_gateway("gw56", 56, ["10.56.0.254/24", "fd00:56::fe/64"])
-    lab.put("demo.yaml", OBJECTS)
     for i in (1, 2):
         say(f"starting node{i}")
         lab.add_node(f"node{i}", vlans=[56], labels={"network": "datacentre"},
                      addresses=[f"10.88.0.{i}/24", f"fd00:88::{i}/64"], gateways=["10.88.0.254", "fd00:88::fe"])
+    lab.put("demo.yaml", OBJECTS, subnets=["overlay-6", "vlan56-4", "vlan56-6", "untagged-4"])
     subnet = {"networking.alibaba.com/specified-subnet": "untagged-4"}
     for node in lab.nodes.values():
         i = node.name[-1]

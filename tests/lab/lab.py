@@ -4,7 +4,7 @@ import shutil
 
 from .fabric import Fabric
 from .node import Node
-from .shell import Process, read_json, run, write_json
+from .shell import Process, read_json, run, wait_until, write_json
 
 
 class Lab:
@@ -26,9 +26,13 @@ class Lab:
         node.create(self.fabric, vlans)
         return node.start() if start else node
 
-    def put(self, filename, text):
-        """Puts a file with objects into the shared directory, as an operator would."""
+    def put(self, filename, text, subnets=()):
+        """Puts a file with objects into the shared directory, as an operator would; waits until
+        every node knows the Subnets that are named."""
         (self.objects / filename).write_text(text)
+        for node in self.nodes.values():
+            wait_until(lambda: set(subnets) <= {s["metadata"]["name"] for s in node.get("subnet")},
+                       lambda: f"{subnets} on {node.name}:\n{node.log()[-2000:]}")
 
     def processes(self):
         """In the order of their start."""
