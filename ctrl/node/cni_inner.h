@@ -1,0 +1,134 @@
+// The CNI server from the inside: slots, operations and their steps.
+//
+// A slot is a container id and interface: the port it has, if any, and the operations that want
+// it, the first of which is under way. Each operation is a chain of steps; a step that blocks runs
+// in the thread pool on data that the loop leaves alone meanwhile.
+#pragma once
+
+#include <uthash.h>
+
+#include "ctrl/model/ipinstance.h"
+#include "ctrl/model/pod.h"
+#include "ctrl/node/attachment.h"
+#include "ctrl/node/cni.h"
+#include "ctrl/node/cni_request.h"
+
+// Marks Pod objects that an ADD made: whose they are.
+#define ANNOTATION_CONTAINER "strata.networking.alibaba.com/container-id"
+
+struct op {
+	struct cni *cni;
+	struct slot *slot;
+	struct conn *conn; // NULL: nobody waits for an answer
+	struct cni_request request; // owned
+	struct add *add; // owned; of an ADD under way
+	void (*done)(void *arg); // for an operation of our own (GC), instead of an answer
+	void *done_arg;
+	struct op *prev, *next;
+};
+
+struct slot {
+	char key[ATTACHMENT_KEY_MAX];
+	struct attachment a; // of the port, or of the one that the operation under way makes
+	bool attached; // the ADD succeeded, or an earlier process's did
+	bool on_disk; // there is an attachment file
+	bool made; // there is a link, or a vhost-user directory
+	struct port *dev; // open and not published; owned
+	uint16_t port; // its number once published, else VPORT_NONE
+	struct op *ops; // owned; the first is under way
+	UT_hash_handle hh;
+};
+
+struct cni {
+	struct cni_conf conf;
+	struct cache_subscriber subscriber;
+	struct slot *slots; // owned
+	struct add *waiting; // ADDs that wait for an object; not owned
+	uv_timer_t timer; // their deadlines
+	bool stopping;
+};
+
+// ── Slots and operations (cni.c) ───────────────────────────────────────────────────────────────
+// Ends the slot's operation under way with an answer (taken), or an error; begins the next one.
+void op_reply(struct op *op, cJSON *answer);
+void op_fail(struct op *op, const struct cni_failure *f);
+struct slot *slot_get(struct cni *cni, const char *container_id, const char *ifname);
+struct slot *slot_find(const struct cni *cni, const char *key);
+void slot_forget(struct cni *cni, struct slot *s); // if it holds nothing
+// Queues a DEL of our own.
+int op_delete(struct cni *cni, struct slot *s, void (*done)(void *arg), void *arg);
+
+// Runs f in the thread pool, then done in the loop.
+int pool_run(uv_loop_t *loop, void (*f)(void *arg), void (*done)(void *arg), void *arg);
+
+// ── ADD (add.c, add_wait.c, add_port.c) ────────────────────────────────────────────────────────
+enum add_wait {
+	WAIT_NOTHING,
+	WAIT_POD, // for a change of the Pod object
+	WAIT_ADDRESS, // for its IPInstances
+};
+
+struct add {
+	struct op *op;
+	enum add_wait wait;
+	uint64_t deadline; // uv_now
+	bool failing; // undoes what it did
+	bool cancelled; // by a DEL, or at the end of the process
+	bool pod_created; // by this ADD
+	bool pod_replaced; // a stale one was deleted
+	bool held_before; // this node was the last that held the addresses
+	struct cni_failure failure; // why it fails, while it undoes what it did
+	int err; // of the step in the thread pool
+	int ifindex;
+	char why[ATTACHMENT_WHY_MAX];
+	struct add *prev, *next; // cni->waiting
+};
+
+void add_begin(struct op *op);
+// A DEL wants the slot: ends the ADD as soon as its step is over.
+void add_cancel(struct add *add);
+// Undoes all steps and answers with add->failure.
+void add_fail(struct add *add);
+// Whether the ADD was cancelled; if so it is failing now.
+bool add_ended(struct add *add);
+void add_wait_for(struct add *add, enum add_wait what);
+void add_stop_waiting(struct add *add);
+// Steps, in order: the Pod object; its addresses; what they must be like; the port.
+void add_pod(struct add *add);
+void add_address(struct add *add);
+void add_checks(struct add *add);
+void add_port(struct add *add);
+// The cache's events, to those that wait.
+void add_pod_event(struct cni *cni, const struct object *pod);
+void add_address_event(struct cni *cni, const struct ipinstance *i);
+
+// ── Ports (port_open.c, release.c) ─────────────────────────────────────────────────────────────
+// Makes the link or the vhost-user directory. Blocks. a->host_mac is set.
+int port_make(const struct config *c, struct attachment *a, int *ret_ifindex,
+	char why[ATTACHMENT_WHY_MAX]);
+// Removes what port_make made. Blocks.
+int port_unmake(const struct config *c, const struct attachment *a, char why[ATTACHMENT_WHY_MAX]);
+// Opens the driver: s->dev.
+int port_open(struct cni *cni, struct slot *s, int ifindex, char why[ATTACHMENT_WHY_MAX]);
+// Publishes s->dev: s->port.
+int port_publish(struct cni *cni, struct slot *s);
+void fib_pod_of(const struct attachment *a, struct fib_pod *ret_pod);
+void link_pod_of(const struct attachment *a, struct link_pod *ret_link);
+// runDir/vhost-user/<namespace>_<pod>_<interface>/sock; -ENAMETOOLONG
+int vhost_socket_path(const struct config *c, struct attachment *a);
+
+// Withdraws and closes the port, removes link and files, deletes the Pod object if delete_pod; then
+// done(arg) with all of the slot's flags clear.
+void slot_release(
+	struct cni *cni, struct slot *s, bool delete_pod, void (*done)(void *arg), void *arg);
+void del_begin(struct op *op);
+
+// ── The rest (cni_check.c, restore.c, cni_result.c) ────────────────────────────────────────────
+void check_begin(struct op *op);
+void cni_gc(struct cni *cni, struct conn *conn, const struct cni_request *r);
+void cni_status(struct cni *cni, struct conn *conn);
+// Whether the address is bound to the attachment's pod on this node.
+bool attachment_bound(const struct cni *cni, const struct attachment *a);
+// Ports that waited for their IPInstance to return.
+void restore_address_event(struct cni *cni, const struct ipinstance *i);
+cJSON *cni_result(const struct attachment *a);

@@ -1,0 +1,128 @@
+// Undoing an attachment: for DEL, for an ADD that fails half-way, and for what a restart finds dead.
+// Every step is fine with nothing to do.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctrl/log.h"
+#include "ctrl/node/cni_inner.h"
+
+struct release {
+	struct cni *cni;
+	struct slot *slot;
+	bool delete_pod;
+	char why[ATTACHMENT_WHY_MAX]; // of the thread pool's steps, "" if all went well
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void finish(struct release *r)
+{
+	struct slot *s = r->slot;
+	void (*done)(void *arg) = r->done;
+	void *arg = r->arg;
+
+	s->made = s->on_disk = false;
+	free(r);
+	done(arg);
+}
+
+static void on_pod_deleted(void *arg, int err, const cJSON *, const char *message)
+{
+	struct release *r = arg;
+
+	if (err < 0 && err != -ENOENT)
+		(void)log_warn(err, "cannot delete Pod '%s/%s': %s", r->slot->a.namespace,
+			r->slot->a.pod, message != NULL ? message : "no reason given");
+	finish(r);
+}
+
+// Only the very Pod that was attached; a new one of that name is not ours to delete.
+static void delete_pod(struct release *r)
+{
+	const struct attachment *a = &r->slot->a;
+	const struct cni_conf *conf = &r->cni->conf;
+	const struct object *pod =
+		a->pod[0] != '\0' ? cache_get(conf->cache, KIND_POD, a->namespace, a->pod) : NULL;
+
+	if (r->delete_pod && pod != NULL && strcmp(pod->meta.uid, a->uid) == 0)
+		conf->store->ops->delete (
+			conf->store, KIND_POD, a->namespace, a->pod, on_pod_deleted, r);
+	else
+		finish(r);
+}
+
+static void unmake(void *arg)
+{
+	struct release *r = arg;
+	const struct config *c = r->cni->conf.config;
+	const struct slot *s = r->slot;
+
+	if (s->made)
+		(void)port_unmake(c, &s->a, r->why);
+	if (s->on_disk)
+		(void)attachment_remove(c->state_dir, &s->a, r->why);
+}
+
+static void on_unmade(void *arg)
+{
+	struct release *r = arg;
+
+	if (r->why[0] != '\0')
+		(void)log_warn(0, "'%s' leaves something behind: %s", r->slot->key, r->why);
+	delete_pod(r);
+}
+
+static void on_port_closed(void *arg)
+{
+	struct release *r = arg;
+
+	if (!r->slot->made && !r->slot->on_disk)
+		delete_pod(r);
+	else if (pool_run(r->cni->conf.loop, unmake, on_unmade, r) < 0)
+		on_unmade(r);
+}
+
+void slot_release(
+	struct cni *cni, struct slot *s, bool delete_pod, void (*done)(void *arg), void *arg)
+{
+	struct release *r = calloc(1, sizeof(*r));
+
+	if (r == NULL) {
+		(void)log_err(-ENOMEM, "'%s' is not removed", s->key);
+		done(arg);
+		return;
+	}
+	*r = (struct release){
+		.cni = cni, .slot = s, .delete_pod = delete_pod, .done = done, .arg = arg};
+	s->attached = false;
+	if (s->dev != NULL)
+		s->dev->ops->close(s->dev);
+	s->dev = NULL;
+	if (s->port == VPORT_NONE) {
+		on_port_closed(r);
+		return;
+	}
+	uint16_t port = s->port;
+	s->port = VPORT_NONE;
+	fib_detach(cni->conf.fib, port, on_port_closed, r);
+}
+
+static void on_released(void *arg)
+{
+	op_reply(arg, cJSON_CreateObject());
+}
+
+void del_begin(struct op *op)
+{
+	struct slot *s = op->slot;
+
+	if (!s->attached) {
+		// A process that was killed between making the link and noting it down may have left one.
+		s->a = (struct attachment){0};
+		attachment_host_ifname(
+			op->request.container_id, op->request.ifname, s->a.host_ifname);
+		s->made = true;
+	}
+	slot_release(op->cni, s, true, on_released, op);
+}
