@@ -11,10 +11,12 @@
 
 #include "objects.h"
 
+#define SPEC_MAX 4096
+
 static struct object *decoded(
 	const char *kind, const char *name, const char *spec, const char *more)
 {
-	char text[4096], error[MODEL_ERROR_MAX] = "";
+	char text[SPEC_MAX + 512], error[MODEL_ERROR_MAX] = "";
 	struct object *obj = NULL;
 
 	(void)snprintf(text, sizeof(text),
@@ -38,17 +40,40 @@ void put_network(struct ipam *ipam, const char *name, const char *spec, const ch
 	object_free(obj);
 }
 
+static int put(struct ipam *ipam, const char *name, const char *spec, const char *more,
+	char error[IPAM_ERROR_MAX])
+{
+	struct object *obj = decoded("Subnet", name, spec, more);
+	int ret = ipam_put_subnet(ipam, OBJECT_AS(subnet_obj, obj), error);
+
+	object_free(obj);
+	return ret;
+}
+
+static const char *version_of(const char *range)
+{
+	return strstr(range, "::") != NULL ? "6" : "4";
+}
+
 int put_subnet_range(struct ipam *ipam, const char *name, const char *network, const char *range,
 	const char *more, char error[IPAM_ERROR_MAX])
 {
-	char spec[2048];
+	char spec[SPEC_MAX];
 
 	(void)snprintf(spec, sizeof(spec), "\"network\":\"%s\",\"range\":{\"version\":\"%s\",%s}",
-		network, strstr(range, "::") != NULL ? "6" : "4", range);
-	struct object *obj = decoded("Subnet", name, spec, more);
-	int ret = ipam_put_subnet(ipam, OBJECT_AS(subnet_obj, obj), error);
-	object_free(obj);
-	return ret;
+		network, version_of(range), range);
+	return put(ipam, name, spec, more, error);
+}
+
+int put_subnet_private(struct ipam *ipam, const char *name, const char *network, const char *range,
+	bool private, char error[IPAM_ERROR_MAX])
+{
+	char spec[SPEC_MAX];
+
+	(void)snprintf(spec, sizeof(spec),
+		"\"network\":\"%s\",\"config\":{\"private\":%s},\"range\":{\"version\":\"%s\",%s}",
+		network, private ? "true" : "false", version_of(range), range);
+	return put(ipam, name, spec, "", error);
 }
 
 void put_subnet(struct ipam *ipam, const char *name, const char *network, const char *range)

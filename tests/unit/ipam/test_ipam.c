@@ -319,17 +319,10 @@ static void last_address_of_all_can_be_allocated(void **state)
 
 static void private_subnet_is_used_only_when_named(void **state)
 {
-	char error[IPAM_ERROR_MAX] = "";
-	struct object *obj = NULL;
-	cJSON *json = cJSON_Parse(
-		"{\"apiVersion\":\"networking.alibaba.com/v1\",\"kind\":\"Subnet\",\"metadata\":{"
-		"\"name\":\"p\"},\"spec\":{\"network\":\"net\",\"config\":{\"private\":true},"
-		"\"range\":{\"version\":\"4\",\"cidr\":\"10.9.0.0/24\"}}}");
+	char error[IPAM_ERROR_MAX];
 
-	assert_int_equal(object_decode(json, &obj, error), 0);
-	assert_int_equal(ipam_put_subnet(*state, OBJECT_AS(subnet_obj, obj), error), 0);
-	object_free(obj);
-	cJSON_Delete(json);
+	assert_int_equal(
+		put_subnet_private(*state, "p", "net", "\"cidr\":\"10.9.0.0/24\"", true, error), 0);
 	assert_string_equal(got(*state, IP_FAMILY_IPV4, NULL, NULL),
 		"fail to get ipv4 subnet: no available subnet");
 	assert_string_equal(got(*state, IP_FAMILY_IPV4, "p", NULL), "10.9.0.1");
