@@ -74,6 +74,23 @@ static bool wrap4(const struct node *node, struct rte_mbuf *m, const struct in6_
 	return true;
 }
 
+// The checksum over everything from off on, which is in the first segment. DPDK 22.11's
+// rte_raw_cksum_mbuf() loses carries behind a segment of odd length.
+static uint16_t checksum_of_chain(const struct rte_mbuf *m, uint16_t off, uint32_t sum)
+{
+	bool is_odd = false;
+
+	for (; m != NULL; m = m->next, off = 0) {
+		uint16_t len = m->data_len - off;
+		uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
+		sum += is_odd ? rte_bswap16(part) : part;
+		is_odd ^= len % 2 != 0;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
 // Over IPv6 the UDP checksum is real: Linux drops tunnel packets without one unless it was told
 // otherwise (udp6zerocsumrx).
 static bool wrap6(const struct node *node, struct rte_mbuf *m, const struct in6_addr *remote)
@@ -95,12 +112,7 @@ static bool wrap6(const struct node *node, struct rte_mbuf *m, const struct in6_
 	memcpy(o->ip.src_addr, &node->vtep6, sizeof(o->ip.src_addr));
 	memcpy(o->ip.dst_addr, remote, sizeof(o->ip.dst_addr));
 
-	uint16_t sum;
-	if (rte_raw_cksum_mbuf(m, sizeof(o->ip), len, &sum) < 0)
-		return false;
-	uint32_t all = (uint32_t)sum + rte_ipv6_phdr_cksum(&o->ip, 0);
-	all = (all & 0xffff) + (all >> 16);
-	uint16_t checksum = (uint16_t)~all;
+	uint16_t checksum = checksum_of_chain(m, sizeof(o->ip), rte_ipv6_phdr_cksum(&o->ip, 0));
 	o->udp.dgram_cksum = checksum != 0 ? checksum : UINT16_MAX;
 	return true;
 }
