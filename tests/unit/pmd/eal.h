@@ -1,13 +1,14 @@
 // EAL for the tests of this folder: ordinary memory, no files left behind, no devices.
 #pragma once
 
+#include "pmd/pool.h"
+
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define EAL_DATA_ROOM 2432
 #define EAL_PRIV_SIZE 128
 
 // Starts EAL under a prefix of its own. Returns 0 or -1, as cmocka's group setup wants it.
@@ -22,25 +23,9 @@ static inline int eal_start(const char *name)
 	return rte_eal_init((int)RTE_DIM(argv), argv) < 0 ? -1 : 0;
 }
 
-// A pool whose buffers lie side by side. rte_pktmbuf_pool_create() would leave gaps at the ends of
-// pages (4 KB without hugepages: one buffer a page), and net_af_xdp does not expect gaps.
 static inline struct rte_mempool *eal_pool(const char *name, unsigned int n)
 {
-	struct rte_mempool *mp = rte_mempool_create_empty(name, n,
-		sizeof(struct rte_mbuf) + EAL_PRIV_SIZE + EAL_DATA_ROOM, n < 1024 ? 0 : 256,
-		sizeof(struct rte_pktmbuf_pool_private), 0, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-	struct rte_pktmbuf_pool_private priv = {
-		.mbuf_data_room_size = EAL_DATA_ROOM, .mbuf_priv_size = EAL_PRIV_SIZE};
-
-	if (mp == NULL)
-		return NULL;
-	rte_pktmbuf_pool_init(mp, &priv);
-	if (rte_mempool_populate_default(mp) < 0) {
-		rte_mempool_free(mp);
-		return NULL;
-	}
-	(void)rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
-	return mp;
+	return pool_new(name, n, EAL_PRIV_SIZE, SOCKET_ID_ANY);
 }
 
 // A packet of len bytes that counts up from `first`.
