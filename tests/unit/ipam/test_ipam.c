@@ -148,14 +148,14 @@ static void first_underlay_pod_of_the_article_gets_its_start(void **state)
 		"\"nodeSelector\":{\"network\":\"network1\"},\"netID\":0", "");
 	put_subnet(*state, "underlay-subnet1", "underlay-network1",
 		"\"cidr\":\"192.168.56.0/"
-		"24\",\"gateway\":\"192.168.56.1\",\"start\":\"192.168.56.100\","
-		"\"end\":\"192.168.56.200\"");
+		"24\",\"gateway\":\"192.168.56.254\",\"start\":\"192.168.56.100\","
+		"\"end\":\"192.168.56.150\"");
 	assert_int_equal(ipam_allocate(*state, "underlay-network1", IP_FAMILY_IPV4, NULL, NULL,
 				 "default/pod", a, &n, error),
 		0);
 	assert_int_equal(n, 1);
 	assert_string_equal(cidr_text(&a[0].ip, buf), "192.168.56.100/24");
-	assert_string_equal(ip_text(&a[0].gateway, buf), "192.168.56.1");
+	assert_string_equal(ip_text(&a[0].gateway, buf), "192.168.56.254");
 	assert_true(a[0].has_gateway);
 	assert_true(a[0].has_net_id);
 	assert_int_equal(a[0].net_id, 0);
