@@ -53,10 +53,10 @@ static void add_port(uint16_t index, enum vport_kind kind, const char *mac)
 	(void)snprintf(v->name, sizeof(v->name), "port%u", index);
 }
 
-static uint32_t add_nexthop(struct nexthop nh)
+static uint32_t add_nexthop(const struct nexthop *nh)
 {
 	uint32_t id = NEXTHOP_NONE;
-	assert_int_equal(tables_add_nexthop(world.tab, &nh, &id), 0);
+	assert_int_equal(tables_add_nexthop(world.tab, nh, &id), 0);
 	return id;
 }
 
@@ -76,7 +76,7 @@ static void add_pod(const struct station *s, bool overlay, uint32_t subnet)
 {
 	struct vport *v = &world.ports[s->port];
 	uint32_t nexthop = add_nexthop(
-		(struct nexthop){.kind = NEXTHOP_PORT, .port = s->port, .dst = frame_mac(s->mac)});
+		&(struct nexthop){.kind = NEXTHOP_PORT, .port = s->port, .dst = frame_mac(s->mac)});
 
 	add_port(s->port, VPORT_POD, s->mac);
 	v->overlay = overlay;
@@ -112,7 +112,7 @@ static void add_gateway(uint32_t subnet, const struct station *s)
 {
 	for (enum family f = IP4; f <= IP6; f++) {
 		uint16_t vlan = world.subnets[subnet].vlan;
-		uint32_t id = add_nexthop((struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+		uint32_t id = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
 			.vlan = vlan,
 			.dst = frame_mac(s->mac),
 			.remote = frame_addr(s->ip[f])});
@@ -133,7 +133,7 @@ static void add_far_pods(void)
 			.subnet = SUBNET_BLUE + f,
 			.nexthop = world.tunnel};
 
-		world.neighbours[f] = add_nexthop((struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+		world.neighbours[f] = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
 			.vlan = VLAN_BLUE,
 			.dst = frame_mac(far_blue_pod.mac),
 			.remote = frame_addr(far_blue_pod.ip[f])});
@@ -160,7 +160,7 @@ static void add_far_pods(void)
 			(struct route){.kind = ROUTE_NEIGHBOUR,
 				.vlan = VLAN_BLUE,
 				.subnet = SUBNET_BLUE + f,
-				.nexthop = add_nexthop((struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+				.nexthop = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
 					.vlan = VLAN_BLUE,
 					.dst = frame_mac(blue_server.mac),
 					.remote = frame_addr(blue_server.ip[f])})});
@@ -205,7 +205,7 @@ int world_setup(void **)
 	add_subnets(SUBNET_PLAIN, "192.168.1.0", 24, "fd01::", false, 0);
 	add_gateway(SUBNET_BLUE, &blue_gateway);
 	add_gateway(SUBNET_PLAIN, &plain_gateway);
-	world.tunnel = add_nexthop((struct nexthop){.kind = NEXTHOP_TUNNEL,
+	world.tunnel = add_nexthop(&(struct nexthop){.kind = NEXTHOP_TUNNEL,
 		.dst = frame_mac(NODE2_MAC_TEXT),
 		.inner_dst = frame_mac(NODE2_VTEP_MAC_TEXT),
 		.remote = frame_addr(node2.ip[IP4])});
