@@ -298,3 +298,23 @@ struct rte_mbuf *frame_mbuf(struct frame *f, uint16_t headroom, const void *data
 	memcpy(f->buffer + headroom, data, len);
 	return &f->m;
 }
+
+struct rte_mbuf *frame_tight(struct frame *f, uint16_t headroom, const void *data, uint16_t len)
+{
+	size_t size = (size_t)headroom + len;
+	uint8_t *memory = malloc(size);
+	if (memory == NULL)
+		abort();
+
+	struct rte_mbuf *m = frame_mbuf(f, headroom, data, len);
+	memcpy(memory, f->buffer, size);
+	m->buf_addr = memory;
+	m->buf_len = (uint16_t)size;
+	return m;
+}
+
+void frame_tight_free(struct frame *f)
+{
+	free(f->m.buf_addr);
+	f->m.buf_addr = NULL;
+}

@@ -79,3 +79,7 @@ struct frame {
 
 // Makes f a single segment with the bytes behind `headroom` free ones. Returns its mbuf.
 struct rte_mbuf *frame_mbuf(struct frame *f, uint16_t headroom, const void *data, uint16_t len);
+
+// The same in memory of exactly that size, so that a sanitizer sees whoever reads on.
+struct rte_mbuf *frame_tight(struct frame *f, uint16_t headroom, const void *data, uint16_t len);
+void frame_tight_free(struct frame *f);

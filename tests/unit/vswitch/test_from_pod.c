@@ -586,13 +586,13 @@ static void buffer_without_room_for_the_headers_is_dropped(void **state)
 	struct packet p = udp(f, &overlay_pod, &far_overlay_pod);
 	struct bytes frame = frame_ip(&p);
 
-	run_mbuf(overlay_pod.port, frame_mbuf(&world.frames[0], 49, frame.data, frame.len));
+	run_mbuf(overlay_pod.port, frame_mbuf(&world.frames[0], 48, frame.data, frame.len));
 	expect_drop(DROP_NO_HEADROOM);
 	run_mbuf(overlay_pod.port, frame_mbuf(&world.frames[0], 50, frame.data, frame.len));
 	assert_int_equal(world.b.n, 1);
 	p = udp(f, &blue_pod, &outside);
 	frame = frame_ip(&p);
-	run_mbuf(blue_pod.port, frame_mbuf(&world.frames[0], 3, frame.data, frame.len));
+	run_mbuf(blue_pod.port, frame_mbuf(&world.frames[0], 2, frame.data, frame.len));
 	expect_drop(DROP_NO_HEADROOM);
 	p = udp(f, &overlay_pod, &nobody_overlay);
 	frame = frame_ip(&p);
