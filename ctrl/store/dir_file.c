@@ -156,13 +156,13 @@ static const struct yaml_document *document_of_key(
 	return NULL;
 }
 
-// A directive belongs to the document after it, and `...` ends one: rather than to get such rare
-// text wrong, it is left to its author.
+// `...` ends a document without beginning one: rather than to get such rare text wrong, it is left
+// to its author.
 static bool text_is_plain(const char *text)
 {
 	for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (*line == '%' || strncmp(line, "...", 3) == 0)
+		if (strncmp(line, "...", 3) == 0)
 			return false;
 	}
 	return true;
@@ -211,7 +211,7 @@ static int edit_text(struct dir *d, const char *path, const char *text, size_t l
 		return unlinkat(d->root_fd, path, 0) == 0 ? 0 : fail(-errno, why, "remove", path);
 	if (!text_is_plain(text)) {
 		(void)snprintf(why, MODEL_ERROR_MAX,
-			"'%.150s' uses YAML directives: edit it by hand", path);
+			"'%.150s' ends documents by '...': edit it by hand", path);
 		return -EINVAL;
 	}
 	char *new = put_document(text, len, doc, obj, &new_len);

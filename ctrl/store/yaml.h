@@ -1,8 +1,8 @@
 // YAML to JSON and back: the objects' files, `stratactl apply` and the daemon's configuration.
 //
 // Plain scalars are typed by the core schema of YAML 1.2 (5 is a number, "5" a string, yes a
-// string). Aliases, tags and complex keys are refused: objects do not need them, and an alias
-// bomb needs nothing else. Pure but for yaml_parse_file.
+// string). Aliases, tags, directives and complex keys are refused: objects do not need them, and an
+// alias bomb needs nothing else. Pure but for yaml_parse_file.
 #pragma once
 
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 // Limits of what comes from outside.
 #define YAML_FILE_MAX (1024 * 1024) // bytes
+#define YAML_LINE_MAX (256 * 1024) // bytes
 #define YAML_DEPTH_MAX 32
 #define YAML_DOCUMENTS_MAX 1000 // per file
 #define YAML_KEYS_MAX 4096 // per mapping

@@ -1,6 +1,8 @@
 // Reading YAML: libfyaml's events are turned into cJSON with a bounded stack.
 #include "ctrl/store/yaml.h"
 
+#include "ctrl/store/yaml_check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -31,6 +33,7 @@ struct builder {
 	size_t pos; // of root, in bytes
 	size_t searched; // text before it holds no further separator
 	struct yaml_documents docs;
+	size_t n_seen; // documents, the empty ones included
 };
 
 static int fail(struct builder *b, int err, const struct fy_mark *mark, const char *what)
@@ -219,6 +222,8 @@ static void locate(struct builder *b, struct yaml_document *doc)
 
 static int end_document(struct builder *b)
 {
+	if (++b->n_seen > YAML_DOCUMENTS_MAX)
+		return fail(b, -E2BIG, NULL, "too many documents in one file");
 	if (b->root == NULL)
 		return 0;
 	if (cJSON_IsNull(b->root)) {
@@ -226,8 +231,6 @@ static int end_document(struct builder *b)
 		b->root = NULL;
 		return 0;
 	}
-	if (b->docs.n == YAML_DOCUMENTS_MAX)
-		return fail(b, -E2BIG, NULL, "too many documents in one file");
 	struct yaml_document *doc = reallocarray(b->docs.doc, b->docs.n + 1, sizeof(*doc));
 	if (doc == NULL)
 		return fail(b, -ENOMEM, NULL, "out of memory");
@@ -311,6 +314,9 @@ int yaml_parse_text(const char *name, const char *text, size_t len, struct yaml_
 		*ret = (struct yaml_documents){0};
 		return 0;
 	}
+	int err = yaml_check(name, text, len, error);
+	if (err < 0)
+		return err;
 	struct fy_diag_cfg diag_conf;
 	fy_diag_cfg_default(&diag_conf);
 	diag_conf.fp = NULL;
@@ -324,8 +330,7 @@ int yaml_parse_text(const char *name, const char *text, size_t len, struct yaml_
 		.diag = diag,
 	};
 	struct fy_parser *parser = fy_parser_create(&conf);
-	int err =
-		parser != NULL ? parse(&b, parser, diag) : fail(&b, -ENOMEM, NULL, "out of memory");
+	err = parser != NULL ? parse(&b, parser, diag) : fail(&b, -ENOMEM, NULL, "out of memory");
 
 	fy_parser_destroy(parser);
 	fy_diag_destroy(diag);

@@ -109,6 +109,11 @@ static void errors_name_file_line_and_column(void **)
 	expect_error("a: \"x\\0y\"\n", -EINVAL, "f.yaml:1:5: a string must not hold a NUL");
 	expect_error(
 		"? [a, b]\n: 1\n", -EINVAL, "f.yaml:1:3: a key must be a plain word or a string");
+	expect_error("a: 1\n%YAML 1.2\n", -EINVAL, "f.yaml:2:1: directives are not supported");
+	expect_error("% [1\254-x", -EINVAL, "f.yaml:1:1: directives are not supported");
+	expect_error("a: \xc3\xa4\nb: \xc3", -EINVAL, "f.yaml:2:4: neither printable nor UTF-8");
+	expect_error("a: \xc0\x80", -EINVAL, "f.yaml:1:4: neither printable nor UTF-8");
+	expect_error("a: \x01", -EINVAL, "f.yaml:1:4: neither printable nor UTF-8");
 	expect_error("a: }\n", -EINVAL, "f.yaml:1:");
 }
 
@@ -138,6 +143,11 @@ static void input_beyond_a_limit_is_refused(void **)
 		at += (size_t)sprintf(many + at, "k%zu: 1\n", i);
 	expect_error(many, -E2BIG, "f.yaml:4097:1: too many keys in one mapping");
 
+	memset(many, '{', YAML_FILE_MAX);
+	many[YAML_FILE_MAX] = '\0';
+	expect_error(many, -E2BIG, "f.yaml:1:1001: nested too deeply");
+	memset(many, '!', YAML_FILE_MAX);
+	expect_error(many, -E2BIG, "f.yaml:1:262145: line too long");
 	memset(many, ' ', YAML_FILE_MAX + 1);
 	many[YAML_FILE_MAX + 1] = '\0';
 	expect_error(many, -E2BIG, "f.yaml:1:1: larger than 1 MiB");
