@@ -1,5 +1,6 @@
 """Bad input gets the right error in the right place, and nobody else notices."""
 import subprocess
+import time
 
 import pytest
 from lab.node import CniError
@@ -17,6 +18,7 @@ class Flow:
                                         stdout=subprocess.PIPE, text=True)
 
     def lost(self):
+        time.sleep(1)
         self.process.send_signal(2)
         out = self.process.communicate(timeout=10)[0]
         summary = next(line for line in out.splitlines() if "packets transmitted" in line)

@@ -81,9 +81,11 @@ def test_check_finds_what_somebody_took_away(lab, node):
     web = lab.pods["web"]
     web.cni("CHECK")
     web.exec("ip route del default")
-    with pytest.raises(CniError):
+    with pytest.raises(CniError) as e:
         web.cni("CHECK")
-    web.cni("ADD")
+    assert "default route" in str(e.value)
+    web.exec("ip route add default via 169.254.1.1 dev eth0")
+    web.cni("CHECK")
 
 
 def test_gc_removes_what_the_runtime_no_longer_knows(lab, node):

@@ -31,6 +31,8 @@ class Lab:
         every node knows the Subnets that are named."""
         (self.objects / filename).write_text(text)
         for node in self.nodes.values():
+            if node.process is None or not node.process.alive():
+                continue
             wait_until(lambda: set(subnets) <= {s["metadata"]["name"] for s in node.get("subnet")},
                        lambda: f"{subnets} on {node.name}:\n{node.log()[-2000:]}")
 

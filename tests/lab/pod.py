@@ -88,6 +88,7 @@ class TestpmdPod:
         self.mac, self.mtu = interface["mac"], interface.get("mtu", 1500)
 
     def start(self):
+        self.socket.unlink(missing_ok=True)  # a killed testpmd leaves it, and does not bind to it again
         server = json.loads((self.socket.parent / "port.json").read_text()).get("mode") != "server"
         vdev = (f"net_virtio_user0,path={self.socket},mac={self.mac},queues={self.queues},"
                 f"packed_vq={int(self.packed)},mrg_rxbuf=1{',server=1' if server else ''}")
@@ -96,11 +97,13 @@ class TestpmdPod:
                 f"--vdev={vdev}"]
         if self.mode == "io":
             argv.append("--vdev=net_tap0,iface=eth0")
-        argv += ["--", f"--forward-mode={self.mode}", "--stats-period=3600", "--no-lsc-interrupt",
+        argv += ["--", f"--forward-mode={self.mode}", "--stats-period=3600",
                  "--nb-cores=1", "--total-num-mbufs=8192"]
         if self.queues > 1:
             argv += [f"--rxq={self.queues}", f"--txq={self.queues}"]
-        self.process = Process.start(argv, self.pod.node.lab.directory / f"testpmd-{self.pod.name}.log", ns=self.pod.ns)
+        log = self.pod.node.lab.directory / f"testpmd-{self.pod.name}.log"
+        log.unlink(missing_ok=True)
+        self.process = Process.start(argv, log, ns=self.pod.ns)
         if self.mode == "io":
             self._configure()
         return self
@@ -108,8 +111,9 @@ class TestpmdPod:
     def _configure(self):
         """Does in the pod what the result of ADD says, as any application has to."""
         ns = self.pod.ns
-        wait_until(lambda: ok("ip link show eth0", ns=ns),
-                   lambda: f"testpmd's tap device does not appear:\n{self.process.log_text()[-2000:]}", timeout=30)
+        # Not before it runs: its start gives the tap device an address of its own.
+        wait_until(lambda: "Port statistics" in self.process.log_text() and ok("ip link show eth0", ns=ns),
+                   lambda: f"testpmd does not come up:\n{self.process.log_text()[-2000:]}", timeout=30)
         run(["sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0", "net.ipv6.conf.eth0.autoconf=0"], ns=ns)
         run(f"ip link set lo up", ns=ns)
         run(f"ip link set eth0 address {self.mac} mtu {self.mtu} up", ns=ns)
