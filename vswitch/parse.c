@@ -84,7 +84,8 @@ static enum drop_reason parse_nd(struct rte_mbuf *m, struct pkt *p)
 		nd->type == ICMP6_NEIGHBOUR_SOLICITATION ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
 	p->flags |= PKT_ND;
 	p->dst = addr_of_ip6(nd->target);
-	if (nd->code != 0 || addr_is_multicast(&p->dst))
+	// As in the IP header, an IPv4-mapped address would pass for an IPv4 one.
+	if (nd->code != 0 || addr_is_multicast(&p->dst) || addr_is_ip4(&p->dst))
 		return DROP_MALFORMED;
 
 	uint16_t at = sizeof(*nd);

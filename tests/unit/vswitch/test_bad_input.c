@@ -193,6 +193,30 @@ static void neighbour_discovery_with_broken_rules_is_dropped(void **)
 	is_dropped(overlay_pod.port, &frame, DROP_MALFORMED);
 }
 
+static void neighbour_discovery_of_an_ip4_mapped_address_is_malformed(void **)
+{
+	struct nd n = {.eth_src = NODE2_MAC_TEXT,
+		.eth_dst = UPLINK_MAC_TEXT,
+		.vlan = VLAN_BLUE,
+		.src = far_blue_pod.ip[IP6],
+		.dst = blue_pod.ip[IP6],
+		.hop_limit = 255,
+		.type = 136,
+		.target = "::ffff:192.168.56.20",
+		.option = 2,
+		.lladdr = NODE2_MAC_TEXT};
+	struct bytes frame = frame_nd(&n);
+
+	is_dropped(UPLINK, &frame, DROP_MALFORMED);
+	expect_no_punt();
+	n.type = 135;
+	n.option = 1;
+	n.target = "::ffff:192.168.56.13"; // a local pod's, if it were IPv4
+	frame = frame_nd(&n);
+	is_dropped(UPLINK, &frame, DROP_MALFORMED);
+	expect_no_punt();
+}
+
 static void ip4_header_that_lies_is_malformed(void **)
 {
 	static const struct {
@@ -405,6 +429,7 @@ static const struct CMUnitTest tests[] = {
 	TEST4(arp_cut_at_any_length_is_malformed),
 	TEST6(neighbour_discovery_of_any_wrong_length_is_malformed),
 	TEST6(neighbour_discovery_with_broken_rules_is_dropped),
+	TEST6(neighbour_discovery_of_an_ip4_mapped_address_is_malformed),
 	TEST4(ip4_header_that_lies_is_malformed),
 	TEST4(ip4_header_with_a_wrong_checksum_is_dropped),
 	TEST6(ip6_header_that_lies_is_malformed),
