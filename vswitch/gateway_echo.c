@@ -5,13 +5,13 @@
 static bool is_echo_request(struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt(m);
+	bool is_ip6 = (p->flags & PKT_IPV6) != 0;
 
 	if (p->l4_off == 0 || (p->flags & (PKT_FRAGMENT | PKT_GROUP)) != 0)
 		return false;
-	uint8_t type = *(const uint8_t *)l4_of(m);
-	if ((p->flags & PKT_IPV6) != 0)
-		return p->proto == IPPROTO_ICMPV6 && type == ICMP6_ECHO_REQUEST;
-	return p->proto == IPPROTO_ICMP && type == ICMP4_ECHO_REQUEST;
+	if (p->proto != (is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) // nothing may be there to read
+		return false;
+	return *(const uint8_t *)l4_of(m) == (is_ip6 ? ICMP6_ECHO_REQUEST : ICMP4_ECHO_REQUEST);
 }
 
 // Exchanging the addresses leaves all checksums as they are; type and TTL do not.

@@ -42,14 +42,14 @@ static const struct {
 static bool is_icmp_error(struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt(m);
-	if (p->l4_off == 0)
+	bool is_ip6 = (p->flags & PKT_IPV6) != 0;
+
+	// Of other protocols there may be nothing to read.
+	if (p->l4_off == 0 || p->proto != (is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return false;
 	uint8_t type = *(const uint8_t *)l4_of(m);
-
-	if ((p->flags & PKT_IPV6) != 0)
-		return p->proto == IPPROTO_ICMPV6 && type < ICMP6_INFORMATIONAL;
-	if (p->proto != IPPROTO_ICMP)
-		return false;
+	if (is_ip6)
+		return type < ICMP6_INFORMATIONAL;
 	// Unreachable, source quench, redirect, time exceeded, parameter problem.
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }

@@ -383,6 +383,21 @@ static void padding_behind_a_packet_is_cut_off(void **state)
 	expect_out(overlay_pod2.port, &expected);
 }
 
+static void nothing_is_read_of_a_protocol_that_has_no_header(void **state)
+{
+	enum family f = family(state);
+	struct packet p = udp(f, &overlay_pod, &nobody_overlay);
+
+	p.proto = 59; // no next header
+	p.payload_len = 0;
+	struct bytes frame = frame_ip(&p);
+	runs_tight(overlay_pod.port, frame.data, frame.len);
+	expect_drop_count(DROP_NO_SUCH_POD, 1);
+	p.dst = f == IP4 ? GATEWAY4_TEXT : GATEWAY6_TEXT;
+	frame = frame_ip(&p);
+	is_dropped(overlay_pod.port, &frame, DROP_TO_GATEWAY);
+}
+
 static struct rte_mbuf *chain(const struct bytes *frame, uint16_t cut)
 {
 	struct rte_mbuf *head = frame_mbuf(&world.frames[0], 128, frame->data, cut);
@@ -440,6 +455,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(frame_from_a_group_address_is_malformed),
 	BOTH(udp_length_of_a_tunnel_packet_that_lies_is_malformed),
 	BOTH(padding_behind_a_packet_is_cut_off),
+	BOTH(nothing_is_read_of_a_protocol_that_has_no_header),
 	BOTH(headers_behind_the_first_segment_are_malformed),
 	BOTH(chain_with_nothing_but_padding_in_its_tail_is_malformed),
 };
