@@ -566,7 +566,7 @@ static void packet_longer_than_its_way_out_is_dropped(void **state)
 	expect_drop(DROP_TOO_BIG);
 	sends(&overlay_pod, of_len(tunnelled, 1450));
 	assert_int_equal(result().len, 1514);
-	world_tunnel_over_ip6();
+	world_set_tunnel(IP6);
 	sends(&overlay_pod, of_len(tunnelled, 1431));
 	expect_drop(DROP_TOO_BIG);
 	sends(&overlay_pod, of_len(tunnelled, 1430));

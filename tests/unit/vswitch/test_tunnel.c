@@ -372,7 +372,7 @@ static void ecn_of_a_packet_out_of_a_tunnel_follows_rfc_6040(void **state)
 static void dscp_and_ecn_are_copied_to_the_outer_header(void **state)
 {
 	if (family(state) == IP6)
-		world_tunnel_over_ip6();
+		world_set_tunnel(IP6);
 	for (enum family f = IP4; f <= IP6; f++) {
 		for (uint8_t ecn = 0; ecn < 4; ecn++) {
 			struct packet p = udp(f, &overlay_pod, &far_overlay_pod);
@@ -404,7 +404,7 @@ static void ttl_of_one_out_of_a_tunnel_is_exceeded_and_told_through_it(void **st
 static void pods_packet_is_wrapped_with_all_headers_right(void **state)
 {
 	if (family(state) == IP6)
-		world_tunnel_over_ip6();
+		world_set_tunnel(IP6);
 	for (enum family f = IP4; f <= IP6; f++) {
 		for (uint16_t len = 0; len < 40; len++) { // odd and even, for the checksum
 			struct packet p = udp(f, &overlay_pod, &far_overlay_pod);
@@ -424,7 +424,7 @@ static void chain_is_wrapped_with_the_checksum_over_all_of_it(void **state)
 	struct bytes frame = frame_ip(&p);
 
 	if (family(state) == IP6)
-		world_tunnel_over_ip6();
+		world_set_tunnel(IP6);
 	for (uint16_t cut = 42; cut < 60; cut++) {
 		struct rte_mbuf *head = frame_mbuf(&world.frames[0], 128, frame.data, cut);
 		struct rte_mbuf *tail = frame_mbuf(
@@ -499,7 +499,7 @@ static void tunnel_without_an_own_address_or_vni_is_not_entered(void **state)
 	struct bytes frame = frame_ip(&p);
 
 	if (f == IP6)
-		world_tunnel_over_ip6();
+		world_set_tunnel(IP6);
 	*(f == IP4 ? &world.node.vtep4 : &world.node.vtep6) = (struct in6_addr){0};
 	world_publish();
 	run(overlay_pod.port, &frame);

@@ -244,10 +244,10 @@ void world_set_nexthop(uint32_t id, enum nexthop_kind kind)
 	assert_int_equal(tables_set_nexthop(world.tab, id, &nh), 0);
 }
 
-void world_tunnel_over_ip6(void)
+void world_set_tunnel(enum family outer)
 {
 	struct nexthop nh = *world.tab->nexthops[world.tunnel];
-	nh.remote = frame_addr(node2.ip[IP6]);
+	nh.remote = frame_addr(node2.ip[outer]);
 	assert_int_equal(tables_set_nexthop(world.tab, world.tunnel, &nh), 0);
 }
 

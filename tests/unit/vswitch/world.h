@@ -78,8 +78,8 @@ int world_teardown(void **state);
 
 void world_publish(void);
 void world_set_nexthop(uint32_t id, enum nexthop_kind kind);
-// Makes the tunnel to node2 an IPv6 one.
-void world_tunnel_over_ip6(void);
+// Makes the tunnel to node2 one over that family; at first it is IPv4.
+void world_set_tunnel(enum family outer);
 void world_put_route(const char *ip, struct route r);
 void world_del_route(const char *ip);
 
