@@ -213,11 +213,17 @@ static void on_saved(void *arg)
 	op_reply(add->op, cni_result(&s->a));
 }
 
+// Opening a socket takes the kernel tens of milliseconds: it has a table for all packet buffers.
 static void make(void *arg)
 {
 	struct add *add = arg;
+	struct slot *s = add->op->slot;
+	int ifindex = 0;
 
-	add->err = port_make(add->op->cni->conf.config, &add->op->slot->a, &add->ifindex, add->why);
+	add->err = port_make(add->op->cni->conf.config, &s->a, &ifindex, add->why);
+	add->made = add->err == 0;
+	if (add->made)
+		add->err = port_open(add->op->cni, s, ifindex, add->why);
 }
 
 static void on_made(void *arg)
@@ -226,15 +232,11 @@ static void on_made(void *arg)
 	struct slot *s = add->op->slot;
 	struct cni *cni = add->op->cni;
 
-	s->made = add->err == 0;
+	s->made = add->made;
 	if (add_ended(add))
 		return;
 	if (add->err < 0) {
-		fail_port(add, s->a.vhost ? "the directory" : "the link");
-		return;
-	}
-	if (port_open(cni, s, add->ifindex, add->why) < 0) {
-		fail_port(add, "the device");
+		fail_port(add, s->made ? "the device" : s->a.vhost ? "the directory" : "the link");
 		return;
 	}
 	int ret = port_publish(cni, s);

@@ -79,7 +79,7 @@ struct add {
 	bool held_before; // this node was the last that held the addresses
 	struct cni_failure failure; // why it fails, while it undoes what it did
 	int err; // of the step in the thread pool
-	int ifindex;
+	bool made; // by it
 	char why[ATTACHMENT_WHY_MAX];
 	struct add *prev, *next; // cni->waiting
 };
@@ -108,7 +108,7 @@ int port_make(const struct config *c, struct attachment *a, int *ret_ifindex,
 	char why[ATTACHMENT_WHY_MAX]);
 // Removes what port_make made. Blocks.
 int port_unmake(const struct config *c, const struct attachment *a, char why[ATTACHMENT_WHY_MAX]);
-// Opens the driver: s->dev.
+// Opens the driver: s->dev. Blocks.
 int port_open(struct cni *cni, struct slot *s, int ifindex, char why[ATTACHMENT_WHY_MAX]);
 // Publishes s->dev: s->port.
 int port_publish(struct cni *cni, struct slot *s);
