@@ -98,7 +98,7 @@ static void on_sync_timer(uv_timer_t *timer)
 
 // ── Opening ────────────────────────────────────────────────────────────────────────────────────
 
-static int open_directories(const struct config *c)
+int daemon_directories(const struct config *c)
 {
 	char dir[sizeof(c->socket)];
 	const char *dirs[] = {c->run_dir, c->state_dir, dir};
@@ -244,9 +244,7 @@ int daemon_run(struct daemon *d)
 	int ret = open_loop(d);
 	if (ret < 0)
 		return log_err(ret, "event loop");
-	ret = open_directories(&d->config);
-	if (ret == 0)
-		ret = open_dataplane(d, &conf);
+	ret = open_dataplane(d, &conf);
 	if (ret == 0)
 		ret = open_store(d);
 	if (ret == 0)

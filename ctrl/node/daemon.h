@@ -42,6 +42,8 @@ struct daemon {
 };
 
 // ── daemon.c ───────────────────────────────────────────────────────────────────────────────────
+// Makes runDir, stateDir and the socket's directory. 0, or -errno after saying what failed.
+int daemon_directories(const struct config *c);
 // Opens everything on d->config and runs until a signal. 0, or -errno after saying what failed.
 int daemon_run(struct daemon *d);
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -106,7 +107,7 @@ void eal_args(const struct config *c, bool hugepages, struct eal_args *ret_args)
 	add(ret_args, "strata-vswitchd");
 	add(ret_args, "--log-level=error");
 	add(ret_args, "--no-telemetry");
-	add(ret_args, "--file-prefix=strata-%d", getpid());
+	add(ret_args, "--file-prefix=strata");
 	add_lcores(c, ret_args);
 	if (hugepages) {
 		add(ret_args, "--in-memory");
@@ -129,6 +130,9 @@ int eal_start(const struct config *c, bool hugepages, char why[EAL_WHY_MAX])
 {
 	struct eal_args args;
 
+	// Where EAL keeps what it shares with other processes; which is nothing, but it wants a place.
+	if (setenv("RUNTIME_DIRECTORY", c->run_dir, 1) < 0)
+		return -errno;
 	eal_args(c, hugepages, &args);
 	if (rte_eal_init(args.argc, args.argv) >= 0)
 		return 0;
@@ -140,9 +144,12 @@ int eal_start(const struct config *c, bool hugepages, char why[EAL_WHY_MAX])
 
 void eal_stop(void)
 {
-	char dir[256];
+	char dir[512];
 
 	(void)snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	(void)rte_eal_cleanup();
+	// <runDir>/dpdk/strata
+	(void)rmdir(dir);
+	*strrchr(dir, '/') = '\0';
 	(void)rmdir(dir);
 }

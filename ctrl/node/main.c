@@ -111,6 +111,8 @@ static int run(struct daemon *d)
 	preflight_run(&d->config, log_line, &result);
 	if (result.n_fatal > 0)
 		return EXIT_PREFLIGHT;
+	if (daemon_directories(&d->config) < 0)
+		return EXIT_FAILURE;
 	d->hugepages = result.hugepages;
 	if (eal_start(&d->config, d->hugepages, why) < 0) {
 		(void)log_err(0, "%s", why);
