@@ -3,8 +3,9 @@
 // bound to the loopback device of a network namespace that nobody else knows: that device stays
 // until the socket is closed.
 //
-// Registering the UMEM once per port instead would need no such socket, but every registration
-// pins and maps the whole pool again: see "Memory per port" in doc/ports.md for the figures.
+// Registering the UMEM once per port instead needs no such socket and was no slower in a test with
+// 50 ports. But it pins the pool and counts it as locked memory again each time, and costs the
+// kernel 16 bytes more per page of the pool and port, a tenth of what a port takes anyway.
 #include "pmd/umem.h"
 
 #include "pmd/xsk.h"

@@ -15,7 +15,7 @@
 // Longest piece of a frame that fits behind it.
 #define UMEM_PIECE_MAX (POOL_DATA_ROOM - UMEM_DATA_OFF)
 
-// What the kernel is told about chunks. It keeps about 136 bytes per chunk *and socket*, for as
+// What the kernel is told about chunks. It keeps about 168 bytes per chunk *and socket*, for as
 // many chunks as would fit side by side, so the largest size it allows is the cheapest. A chunk
 // ends where its buffer ends and begins before it, overlapping others; the part in front is
 // declared headroom, which the kernel never touches.
