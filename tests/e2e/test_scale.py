@@ -1,9 +1,10 @@
 """Many pods: 300 at once, and 1000 that come and go while others talk."""
 import concurrent.futures
+import subprocess
 import time
 
 import pytest
-from lab.shell import run
+from lab.shell import run, wait_until
 
 PODS = 300
 CHURN = 1000
@@ -42,7 +43,7 @@ print(n)
 
 @pytest.fixture(scope="module")
 def node(lab, add_node):
-    return add_node(1, settings={"workers": {"buffers": 131072}})
+    return add_node(1, settings={"workers": {"buffers": 65536}, "ports": {"afxdp": {"ringSize": 128}}})
 
 
 def test_three_hundred_pods_are_all_pingable(lab, node):
@@ -61,7 +62,6 @@ def test_three_hundred_pods_are_all_pingable(lab, node):
 
 
 def test_nothing_of_a_flow_is_lost_while_a_thousand_pods_come_and_go(lab, node, tmp_path):
-    import subprocess
     source, target = lab.pods["p0"], lab.pods["p1"]
     stop = tmp_path / "stop"
 
@@ -70,7 +70,7 @@ def test_nothing_of_a_flow_is_lost_while_a_thousand_pods_come_and_go(lab, node, 
                                 stdout=subprocess.PIPE, text=True)
 
     receiver = start(target, RECEIVER)
-    time.sleep(0.5)
+    wait_until(lambda: ":9 " in target.exec("ss -Hlun"), "the receiver")
     sender = start(source, SENDER, target.address(4), stop)
     ns = f"{lab.prefix}churn"
     run(f"ip netns add {ns}")
