@@ -225,6 +225,22 @@ static void address_inside_an_overlay_subnet_without_a_pod_is_unreachable(void *
 	is_unreachable(f, &blue_pod, &nobody_overlay, DROP_NO_SUCH_POD, host_unreachable);
 }
 
+static void subnet_reaches_from_its_first_address_to_its_last(void **state)
+{
+	static const char *const inside[2][2] = {
+		{"100.64.0.0", "100.64.255.255"}, {"fd64::", "fd64::ffff:ffff:ffff:ffff"}};
+	static const char *const beyond[2][2] = {{"100.63.255.255", "100.66.0.0"},
+		{"fd63:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fd64:0:0:1::"}};
+	enum family f = family(state);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct station s = {.ip = {inside[IP4][i], inside[IP6][i]}};
+		is_unreachable(f, &overlay_pod, &s, DROP_NO_SUCH_POD, host_unreachable);
+		s = (struct station){.ip = {beyond[IP4][i], beyond[IP6][i]}};
+		goes_to_the_host(f, &overlay_pod, &s);
+	}
+}
+
 static void reserved_overlay_address_is_unreachable(void **state)
 {
 	enum family f = family(state);
@@ -657,6 +673,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(neighbour_that_does_not_answer_is_unreachable),
 	BOTH(route_whose_next_hop_is_gone_leads_nowhere),
 	BOTH(address_inside_an_overlay_subnet_without_a_pod_is_unreachable),
+	BOTH(subnet_reaches_from_its_first_address_to_its_last),
 	BOTH(reserved_overlay_address_is_unreachable),
 	BOTH(overlay_pod_to_an_underlay_address_without_a_pod_goes_as_outside),
 	BOTH(underlay_pod_to_a_station_of_its_own_subnet_goes_to_its_neighbour),

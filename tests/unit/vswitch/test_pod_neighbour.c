@@ -309,6 +309,11 @@ static void gateway_answers_nothing_but_ping(void **state)
 	frame = frame_ip(&p);
 	run(overlay_pod.port, &frame);
 	expect_drop(DROP_TO_GATEWAY);
+	p = ping(f);
+	p.eth_dst = BROADCAST_TEXT;
+	frame = frame_ip(&p);
+	run(overlay_pod.port, &frame);
+	expect_drop(DROP_TO_GATEWAY);
 	p = udp(f, &overlay_pod, &outside);
 	p.dst = f == IP4 ? GATEWAY4_TEXT : GATEWAY6_TEXT;
 	frame = frame_ip(&p);
