@@ -211,18 +211,17 @@ static void check_lengths(const struct rte_mbuf *head)
 	check(len == head->pkt_len && n == head->nb_segs);
 }
 
-// What the switch writes it must be able to read, with all lengths and checksums right.
-static void check_frame(const uint8_t *data, uint16_t len, bool is_wrapped)
+// What the switch writes it must be able to read, with all lengths and checksums right. Returns the
+// innermost TTL; the default if that is no IP packet.
+static uint8_t check_frame(const uint8_t *data, uint16_t len, bool is_wrapped)
 {
 	static struct frame f;
 	struct rte_mbuf *m = frame_mbuf(&f, 0, data, len);
 	const struct pkt *p = pkt(m);
 
 	check(parse_frame(m) == PARSED && m->pkt_len == len && (p->flags & PKT_OTHER) == 0);
-	if (is_ip(p))
-		check(p->ttl > 0);
 	if (!is_wrapped)
-		return;
+		return is_ip(p) ? p->ttl : TTL_DEFAULT;
 	check(p->proto == IPPROTO_UDP && p->l4_off != 0);
 	if ((p->flags & PKT_IPV6) != 0) {
 		struct rte_udp_hdr *udp = l4_of(m);
@@ -233,7 +232,7 @@ static void check_frame(const uint8_t *data, uint16_t len, bool is_wrapped)
 	uint16_t inner =
 		(uint16_t)(p->l4_off + sizeof(struct rte_udp_hdr) + sizeof(struct rte_vxlan_hdr));
 	check(inner <= len);
-	check_frame(data + inner, (uint16_t)(len - inner), false);
+	return check_frame(data + inner, (uint16_t)(len - inner), false);
 }
 
 static bool is_own(const struct in6_addr *addr)
@@ -260,8 +259,9 @@ static void check_live(struct rte_mbuf *m)
 		return;
 	check(m->pkt_len <= sizeof(data));
 	const void *frame = rte_pktmbuf_read(m, 0, m->pkt_len, data);
-	check_frame(
-		frame, (uint16_t)m->pkt_len, p->way == WAY_TUNNEL || (is_answer && came_by_tunnel));
+	bool is_wrapped = p->way == WAY_TUNNEL || (is_answer && came_by_tunnel);
+	uint8_t ttl = check_frame(frame, (uint16_t)m->pkt_len, is_wrapped);
+	check(ttl > 0 || p->way == WAY_HOST); // the host takes its own packets as they are
 }
 
 static void check_burst(uint16_t n)
