@@ -71,7 +71,8 @@ struct port {
 	uint16_t mtu; // longest IP packet, bytes
 	struct rte_ether_addr mac; // uplink: the NIC's; others: as configured
 	char name[PORT_NAME_MAX];
-	char detail[64]; // for people: "native copy", "server, 2 queues"; set by open and link changes
+	char detail
+		[64]; // for people: "native copy", "server, 2 queues"; set by open and link changes
 };
 
 static inline uint16_t port_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uint16_t n)

@@ -12,7 +12,8 @@ struct vhost_conf {
 	struct rte_mempool *pool;
 	uint16_t n_queue_pairs; // most that the guest may enable
 	uint16_t mtu; // offered to the guest (VIRTIO_NET_F_MTU)
-	struct rte_ether_addr mac; // the pod's, for people; the guest gets its own from its application
+	struct rte_ether_addr
+		mac; // the pod's, for people; the guest gets its own from its application
 	bool server;
 };
 

@@ -42,7 +42,8 @@ struct nexthop {
 	uint16_t vlan; // NEIGHBOUR, UNRESOLVED, TUNNEL: the (outer) frame's VLAN id, 0 = untagged
 	struct rte_ether_addr dst; // PORT: the pod; NEIGHBOUR: the station; TUNNEL: outer next hop
 	struct rte_ether_addr inner_dst; // TUNNEL: the remote node's VTEP MAC
-	struct in6_addr remote; // TUNNEL: the remote VTEP; NEIGHBOUR, UNRESOLVED, FAILED: the address to ask for
+	struct in6_addr
+		remote; // TUNNEL: the remote VTEP; NEIGHBOUR, UNRESOLVED, FAILED: the address to ask for
 	uint32_t id; // this next hop's own slot
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct nexthop) == 64);
@@ -65,8 +66,10 @@ struct route {
 	bool overlay; // of a pod: its Network's type
 	uint16_t vlan; // of an underlay pod or a neighbour
 	uint32_t subnet; // of a pod or neighbour: index into struct subnets, or SUBNET_NONE
-	uint32_t nexthop; // LOCAL_POD: PORT; REMOTE_POD, NODE_OTHER: TUNNEL; NODE_SELF: HOST; NEIGHBOUR: NEIGHBOUR
-	uint32_t neighbour; // REMOTE_POD of an underlay: its NEIGHBOUR on the VLAN, NEXTHOP_NONE until asked for
+	uint32_t
+		nexthop; // LOCAL_POD: PORT; REMOTE_POD, NODE_OTHER: TUNNEL; NODE_SELF: HOST; NEIGHBOUR: NEIGHBOUR
+	uint32_t
+		neighbour; // REMOTE_POD of an underlay: its NEIGHBOUR on the VLAN, NEXTHOP_NONE until asked for
 };
 
 // ── Snapshots: small sets that are replaced as a whole ─────────────────────────────────────────
@@ -139,7 +142,8 @@ struct tables {
 	_Atomic(const struct vport *) vports[VPORT_MAX]; // NULL where unused
 	struct rcu *rcu; // not owned
 	uint32_t nexthop_hint; // control only: where to look for a free slot
-	uint64_t nexthop_taken[NEXTHOP_MAX / 64]; // control only: in use, or deleted within the grace period
+	uint64_t nexthop_taken[NEXTHOP_MAX /
+			       64]; // control only: in use, or deleted within the grace period
 };
 
 // Creates empty tables for about n_routes addresses; they defer frees to rcu. NULL if memory is
@@ -154,7 +158,8 @@ void tables_del_route(struct tables *t, const struct in6_addr *addr);
 // Control's own look-up. NULL if absent. The result lives until control replaces or deletes it.
 const struct route *tables_route(const struct tables *t, const struct in6_addr *addr);
 // Calls f for every route, in no particular order. Control only.
-void tables_each_route(const struct tables *t, void (*f)(const struct route *r, void *arg), void *arg);
+void tables_each_route(
+	const struct tables *t, void (*f)(const struct route *r, void *arg), void *arg);
 
 // Takes a free slot and publishes a copy of *nh in it, its id set. *ret_id is the slot. -ENOSPC, -ENOMEM.
 int tables_add_nexthop(struct tables *t, const struct nexthop *nh, uint32_t *ret_id);

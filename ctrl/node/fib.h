@@ -22,7 +22,8 @@ struct fib_conf {
 };
 
 // Subscribes to the cache (so before cache_start).
-int fib_new(uv_loop_t *loop, struct dataplane *dp, struct cache *cache, const struct fib_conf *conf, struct fib **ret_fib);
+int fib_new(uv_loop_t *loop, struct dataplane *dp, struct cache *cache, const struct fib_conf *conf,
+	struct fib **ret_fib);
 void fib_free(struct fib *f);
 
 // A port of a local pod, ready to be published. Borrowed.

@@ -254,7 +254,7 @@ cJSON *fib_show_workers(const struct fib *f)
 		add_number(
 			record, "cycles_per_packet", c.packets > 0 ? c.cycles_busy / c.packets : 0);
 		(void)cJSON_AddNumberToObject(record, "busy_percent",
-			cycles > 0 ? 100.0 * (double)c.cycles_busy / (double)cycles : 0);
+			cycles > 0 ? (double)(c.cycles_busy / (cycles / 1000 + 1)) / 10 : 0);
 	}
 	return items;
 }

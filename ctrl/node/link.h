@@ -46,7 +46,8 @@ int link_index(const char *host_ifname);
 struct link_host {
 	char ifname[LINK_NAME_LEN]; // "strata0"
 	char peer[LINK_NAME_LEN]; // "strata0-sw"
-	uint8_t mac[6]; // of ifname: the uplink's if it carries the host; all zero: the kernel's choice
+	uint8_t mac
+		[6]; // of ifname: the uplink's if it carries the host; all zero: the kernel's choice
 	uint16_t mtu;
 	const struct link_address *addr; // the node's addresses to put on it
 	size_t n_addr;
@@ -55,11 +56,13 @@ struct link_host {
 
 // Creates the pair; sets forwarding on it, rp_filter loose, redirects off; a permanent neighbour
 // 169.254.1.1 / fe80::ecee:eeff:feee:eeee → ee:ee:ee:ee:ee:ee. Replaces a pair that an earlier process left.
-int link_host_create(const struct link_host *host, int *ret_peer_ifindex, uint8_t ret_mac[6], char why[LINK_WHY_MAX]);
+int link_host_create(const struct link_host *host, int *ret_peer_ifindex, uint8_t ret_mac[6],
+	char why[LINK_WHY_MAX]);
 
 // The kernel's way to pods: prefix via the switch on ifname, with `src` as preferred source
 // (unspecified: the kernel's choice). Adding what is there and deleting what is not are fine.
-int link_route_add(const char *ifname, const struct link_address *prefix, const struct in6_addr *src, char why[LINK_WHY_MAX]);
+int link_route_add(const char *ifname, const struct link_address *prefix,
+	const struct in6_addr *src, char why[LINK_WHY_MAX]);
 int link_route_del(const char *ifname, const struct link_address *prefix, char why[LINK_WHY_MAX]);
 
 // All global unicast addresses on the node's own devices except `except` (may be NULL).

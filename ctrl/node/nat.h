@@ -9,6 +9,7 @@
 
 // Replaces the whole table in one transaction: packets that came in by host_ifname, with a source in `nat` (Subnets
 // with autoNatOutgoing) and a destination outside `cluster` (all Subnets), are masqueraded.
-int nat_set(const char *host_ifname, const struct cidr *nat, size_t n_nat, const struct cidr *cluster, size_t n_cluster, char why[LINK_WHY_MAX]);
+int nat_set(const char *host_ifname, const struct cidr *nat, size_t n_nat,
+	const struct cidr *cluster, size_t n_cluster, char why[LINK_WHY_MAX]);
 // Removes the table. 0 also if there is none.
 int nat_clear(char why[LINK_WHY_MAX]);

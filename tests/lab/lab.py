@@ -1,10 +1,13 @@
 """A lab: everything that one demo or test has started, under one prefix and one directory."""
+import os
 import pathlib
 import shutil
 
 from .fabric import Fabric
 from .node import Node
 from .shell import Process, read_json, run, wait_until, write_json
+
+NETNS = "/run/netns"
 
 
 class Lab:
@@ -15,6 +18,7 @@ class Lab:
         self.nodes, self.pods = {}, {}
         self.directory.mkdir(parents=True)
         self.objects.mkdir()
+        self.netns_mounted = os.path.ismount(NETNS)
 
     def add_fabric(self):
         self.fabric = Fabric(f"{self.prefix}fabric", self.directory / "fabric")
@@ -47,6 +51,7 @@ class Lab:
         """Writes down what a later command needs to find and remove it all."""
         write_json(self.directory / "lab.json", {
             "prefix": self.prefix,
+            "netns_mounted": self.netns_mounted,
             "processes": [p.to_json() for p in self.processes()],
             "nodes": {n.name: {"ns": n.ns, "socket": str(n.socket)} for n in self.nodes.values()},
             "pods": {p.name: {"ns": p.ns, "node": p.node.name} for p in self.pods.values()},
@@ -54,7 +59,7 @@ class Lab:
 
     def down(self):
         """Stops all and removes all."""
-        remove(self.prefix, self.directory, self.processes())
+        remove(self.prefix, self.directory, self.processes(), self.netns_mounted)
 
 
 def saved(directory):
@@ -66,16 +71,19 @@ def saved(directory):
 def remove_saved(directory):
     state = saved(directory)
     if state is not None:
-        remove(state["prefix"], directory, [Process.from_json(p) for p in state["processes"]])
+        remove(state["prefix"], directory, [Process.from_json(p) for p in state["processes"]], state["netns_mounted"])
 
 
-def remove(prefix, directory, processes):
-    """Applications first, the switch of the fabric last; goes on when something is gone already."""
+def remove(prefix, directory, processes, netns_mounted):
+    """Applications first, the switch of the fabric last; goes on when something is gone already.
+    `ip netns add` makes a mount of its own the first time; it goes too unless it was there before."""
     for process in reversed(processes):
         process.stop()
     for ns in namespaces(prefix):
         run(f"ip netns delete {ns}", check=False)
     shutil.rmtree(directory, ignore_errors=True)
+    if not netns_mounted and os.path.ismount(NETNS) and not os.listdir(NETNS):
+        run(f"umount {NETNS}", check=False)
 
 
 def namespaces(prefix):

@@ -103,7 +103,9 @@ class TestpmdPod:
             argv += [f"--rxq={self.queues}", f"--txq={self.queues}"]
         log = self.pod.node.lab.directory / f"testpmd-{self.pod.name}.log"
         log.unlink(missing_ok=True)
-        self.process = Process.start(argv, log, ns=self.pod.ns)
+        # EAL's run-time folder, which it does not remove.
+        env = {"RUNTIME_DIRECTORY": str(self.pod.node.lab.directory)}
+        self.process = Process.start(argv, log, ns=self.pod.ns, env=env)
         if self.mode == "io":
             self._configure()
         return self
