@@ -1,12 +1,9 @@
-// The vhost-user port: librte_vhost moves the frames and speaks to the peer; this file maps its
-// devices to ports, keeps its callbacks and the workers apart, and wakes idle workers.
-//
-// Callbacks run in librte_vhost's threads (one at a time for a port) or, while a port is opened or
-// closed, in the control thread. When destroy_device() returns, the library frees what workers
-// touch, so it waits for the bursts that are under way. Workers announce a burst with a plain
-// store: the fence that this needs is paid by the callback, which makes all threads of the process
-// run one, by membarrier(2). A worker that sleeps or polls something else delays nobody.
+// The vhost-user port as the switch sees it: frames in and out, waking idle workers, opening and
+// closing. librte_vhost moves the frames and speaks to the peer; what it tells of the peer arrives
+// in vhost_peer.c.
 #include "pmd/vhost.h"
+
+#include "pmd/vhost_peer.h"
 
 #include <rte_common.h>
 #include <rte_malloc.h>
@@ -15,17 +12,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <linux/virtio_net.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -35,9 +28,6 @@
 // librte_vhost moves no more frames than this in one call.
 #define CALL_MAX 32
 
-// Request of the vhost-user protocol that asks how many queue pairs there are.
-#define VHOST_USER_GET_QUEUE_NUM 17
-
 // What a guest must not leave undone: nobody would do it. Checksums and segmentation.
 #define OFFLOADS                                                                                  \
 	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GSO | \
@@ -45,40 +35,6 @@
 		1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO |                   \
 		1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |               \
 		1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO)
-
-// One ring from the guest to the switch.
-struct vhost_rxq {
-	atomic_int vid; // device to poll, -1: none. Callbacks: w, worker: r
-	atomic_bool busy; // a burst is under way. Worker: w, callbacks: r
-	atomic_bool fresh; // the guest (re)started the ring. Callbacks: set, worker: clears
-	bool wakeup; // the worker wants kicks; the worker's own
-	uint64_t n_errors; // worker: w, control: r
-	int epfd; // owned, never changes: what workers wait on
-	int kickfd; // owned duplicate of the guest's eventfd, -1: none; the callbacks' own
-} __rte_cache_aligned;
-
-struct vhost {
-	struct port port; // first: ops get a pointer to it
-	LIST_ENTRY(vhost) link; // in `ports`
-	int efd; // owned, in every epfd: tells workers that a ring was started
-	bool connected; // the callbacks' own, as are the next two
-	bool running;
-	bool enabled[2 * PORT_QUEUES_MAX]; // by ring: 2q to the guest, 2q + 1 from it
-	atomic_int vid; // of the running device; valid while n_txq > 0
-	atomic_ushort
-		n_txq; // rings to the guest that are ready, 0: no device. Callbacks: w, workers: r
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct vhost_rxq rxq[PORT_QUEUES_MAX];
-};
-
-// The port that each worker is sending to at the moment.
-static struct {
-	_Atomic(struct vhost *) port;
-} __rte_cache_aligned senders[RTE_MAX_LCORE];
-
-static LIST_HEAD(, vhost) ports = LIST_HEAD_INITIALIZER(ports);
-static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER; // of the list
-static _Atomic(struct vhost *) port_by_vid[RTE_MAX_VHOST_DEVICE];
 
 static struct vhost *vhost_of(const struct port *p)
 {
@@ -89,7 +45,7 @@ static struct vhost *vhost_of(const struct port *p)
 static int rxq_enter(struct vhost_rxq *rxq)
 {
 	atomic_store_explicit(&rxq->busy, true, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is in quiesce()
+	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is the callbacks'
 	return atomic_load_explicit(&rxq->vid, memory_order_acquire);
 }
 
@@ -160,12 +116,12 @@ static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts
 	uint16_t n_txq;
 
 	assert(worker < RTE_MAX_LCORE);
-	atomic_store_explicit(&senders[worker].port, v, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is in quiesce()
+	atomic_store_explicit(&vhost_senders[worker].port, v, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is the callbacks'
 	n_txq = atomic_load_explicit(&v->n_txq, memory_order_acquire);
 	if (n_txq > 0) {
 		int vid = atomic_load_explicit(&v->vid, memory_order_relaxed);
-		uint16_t q = worker < n_txq ? worker : worker % n_txq;
+		uint32_t q = worker < n_txq ? worker : worker % n_txq;
 		uint16_t part = CALL_MAX;
 		while (sent < n && part == CALL_MAX) {
 			part = rte_vhost_enqueue_burst(
@@ -173,7 +129,7 @@ static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts
 			sent += part;
 		}
 	}
-	atomic_store_explicit(&senders[worker].port, NULL, memory_order_release);
+	atomic_store_explicit(&vhost_senders[worker].port, NULL, memory_order_release);
 	rte_pktmbuf_free_bulk(pkts, sent); // the library copied them
 	return sent;
 }
@@ -213,182 +169,11 @@ static bool vhost_link_up(const struct port *p)
 	return atomic_load_explicit(&vhost_of(p)->n_txq, memory_order_relaxed) > 0;
 }
 
-// Waits until no worker is inside a burst that may still see the device.
-static void quiesce(struct vhost *v)
-{
-	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-	for (uint16_t q = 0; q < v->port.n_rxq; q++) {
-		while (atomic_load_explicit(&v->rxq[q].busy, memory_order_acquire))
-			(void)sched_yield();
-	}
-	for (unsigned int i = 0; i < RTE_DIM(senders); i++) {
-		while (atomic_load_explicit(&senders[i].port, memory_order_acquire) == v)
-			(void)sched_yield();
-	}
-}
-
-// Shows the workers which rings there are now.
-static void rings_publish(struct vhost *v, int vid)
-{
-	uint16_t n_txq = 0;
-	bool started = false;
-
-	for (uint16_t q = 0; q < v->port.n_rxq; q++) {
-		struct vhost_rxq *rxq = &v->rxq[q];
-		int was = atomic_load_explicit(&rxq->vid, memory_order_relaxed);
-		int is = v->running && v->enabled[2 * q + 1] ? vid : -1;
-		if (is == was)
-			continue;
-		atomic_store_explicit(&rxq->fresh, is >= 0, memory_order_relaxed);
-		atomic_store_explicit(&rxq->vid, is, memory_order_release);
-		started = started || is >= 0;
-	}
-	while (v->running && n_txq < v->port.n_rxq && v->enabled[2 * n_txq])
-		n_txq++;
-	if (n_txq > 0)
-		atomic_store_explicit(&v->vid, vid, memory_order_relaxed);
-	atomic_store_explicit(&v->n_txq, n_txq, memory_order_release);
-	if (started)
-		(void)eventfd_write(v->efd, 1);
-}
-
-static void kick_del(struct vhost_rxq *rxq)
-{
-	if (rxq->kickfd < 0)
-		return;
-	(void)epoll_ctl(rxq->epfd, EPOLL_CTL_DEL, rxq->kickfd, NULL);
-	(void)close(rxq->kickfd);
-	rxq->kickfd = -1;
-}
-
-// Makes the guest's kicks wake who waits on the queue. Edge-triggered, so that nobody has to read
-// a descriptor that the guest chose, and none that it left readable keeps a worker awake.
-static void kick_add(struct vhost_rxq *rxq, int vid, uint16_t ring)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
-	struct rte_vhost_vring vring;
-
-	kick_del(rxq);
-	if (rte_vhost_get_vhost_vring(vid, ring, &vring) < 0 || vring.kickfd < 0)
-		return;
-	rxq->kickfd = fcntl(vring.kickfd, F_DUPFD_CLOEXEC, 0);
-	if (rxq->kickfd >= 0)
-		(void)epoll_ctl(rxq->epfd, EPOLL_CTL_ADD, rxq->kickfd, &ev);
-}
-
-static struct vhost *vhost_by_vid(int vid)
-{
-	return atomic_load_explicit(&port_by_vid[vid], memory_order_acquire);
-}
-
-static int new_device(int vid)
-{
-	struct vhost *v = vhost_by_vid(vid);
-
-	v->running = true;
-	rings_publish(v, vid);
-	return 0;
-}
-
-static void destroy_device(int vid)
-{
-	struct vhost *v = vhost_by_vid(vid);
-
-	v->running = false;
-	rings_publish(v, vid);
-	quiesce(v);
-}
-
-// The library holds the locks of all rings here, for which a worker may be waiting: no waiting
-// for workers.
-static int vring_state_changed(int vid, uint16_t ring, int enable)
-{
-	struct vhost *v = vhost_by_vid(vid);
-
-	if (ring >= 2 * v->port.n_rxq)
-		return 0; // more than was offered
-	v->enabled[ring] = enable;
-	if (ring % 2 == 1 && enable)
-		kick_add(&v->rxq[ring / 2], vid, ring);
-	else if (ring % 2 == 1)
-		kick_del(&v->rxq[ring / 2]);
-	rings_publish(v, vid);
-	return 0;
-}
-
-// Answers how many queue pairs there are; by itself the library would offer 128.
-static enum rte_vhost_msg_result message_arrived(int vid, void *msg)
-{
-	struct {
-		uint32_t request, flags, size;
-		uint64_t value;
-	} __rte_packed *m = msg;
-
-	if (m->request != VHOST_USER_GET_QUEUE_NUM)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	m->value = vhost_by_vid(vid)->port.n_rxq;
-	m->size = sizeof(m->value);
-	return RTE_VHOST_MSG_RESULT_REPLY;
-}
-
-static const struct rte_vhost_user_extern_ops message_ops = {.pre_msg_handle = message_arrived};
-
-static struct vhost *vhost_by_path(const char *path)
-{
-	struct vhost *v;
-
-	pthread_mutex_lock(&ports_lock);
-	LIST_FOREACH(v, &ports, link)
-	{
-		if (strcmp(v->path, path) == 0)
-			break;
-	}
-	pthread_mutex_unlock(&ports_lock);
-	return v;
-}
-
-static int new_connection(int vid)
-{
-	char path[PATH_MAX];
-	struct vhost *v;
-
-	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0)
-		return -1;
-	v = vhost_by_path(path);
-	if (v == NULL || v->connected)
-		return -1; // a port has one peer
-	v->connected = true;
-	memset(v->enabled, 0, sizeof(v->enabled));
-	atomic_store_explicit(&port_by_vid[vid], v, memory_order_release);
-	return rte_vhost_extern_callback_register(vid, &message_ops, NULL);
-}
-
-static void destroy_connection(int vid)
-{
-	struct vhost *v = vhost_by_vid(vid);
-
-	for (uint16_t q = 0; q < v->port.n_rxq; q++)
-		kick_del(&v->rxq[q]);
-	v->connected = false;
-}
-
-static const struct rte_vhost_device_ops device_ops = {
-	.new_device = new_device,
-	.destroy_device = destroy_device,
-	.vring_state_changed = vring_state_changed,
-	.new_connection = new_connection,
-	.destroy_connection = destroy_connection,
-};
-
 // Frees a port, finished or not, that the library does not know (any more).
 static void vhost_free(struct vhost *v)
 {
-	pthread_mutex_lock(&ports_lock);
-	if (v->link.le_prev != NULL)
-		LIST_REMOVE(v, link);
-	pthread_mutex_unlock(&ports_lock);
+	vhost_peer_del(v);
 	for (uint16_t q = 0; q < v->port.n_rxq; q++) {
-		kick_del(&v->rxq[q]);
 		if (v->rxq[q].epfd >= 0)
 			(void)close(v->rxq[q].epfd);
 	}
@@ -447,17 +232,6 @@ static int vhost_init(struct vhost *v, const struct vhost_conf *conf)
 	return 0;
 }
 
-// Enters a port into the list, unless its path is taken.
-static int vhost_list(struct vhost *v)
-{
-	if (vhost_by_path(v->path) != NULL)
-		return -EADDRINUSE; // only the control thread adds: no race with the next lines
-	pthread_mutex_lock(&ports_lock);
-	LIST_INSERT_HEAD(&ports, v, link);
-	pthread_mutex_unlock(&ports_lock);
-	return 0;
-}
-
 // Removes a socket that a dead server left behind.
 static int socket_clear(const char *path)
 {
@@ -490,7 +264,7 @@ static int vhost_register(struct vhost *v, bool server)
 	if (rte_vhost_driver_register(v->path, flags) < 0)
 		return -ENOMEM;
 	if (rte_vhost_driver_disable_features(v->path, OFFLOADS) < 0 ||
-		rte_vhost_driver_callback_register(v->path, &device_ops) < 0 ||
+		rte_vhost_driver_callback_register(v->path, &vhost_peer_ops) < 0 ||
 		rte_vhost_driver_start(v->path) < 0) {
 		(void)rte_vhost_driver_unregister(v->path);
 		return -EIO;
@@ -514,7 +288,7 @@ int vhost_open(const struct vhost_conf *conf, struct port **ret_port)
 		return -ENOMEM;
 	ret = vhost_init(v, conf);
 	if (ret == 0)
-		ret = vhost_list(v);
+		ret = vhost_peer_add(v);
 	if (ret == 0 && conf->server)
 		ret = socket_clear(v->path);
 	if (ret == 0)

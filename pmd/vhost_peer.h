@@ -1,0 +1,52 @@
+// The two halves of the vhost-user port: vhost.c, which workers and the control thread call, and
+// vhost_peer.c, which librte_vhost calls. For these two files only.
+#pragma once
+
+#include "pmd/port.h"
+
+#include <rte_common.h>
+#include <rte_vhost.h>
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <sys/un.h>
+
+// One ring from the guest to the switch.
+struct vhost_rxq {
+	atomic_int vid; // device to poll, -1: none. Callbacks: w, worker: r
+	atomic_bool busy; // a burst is under way. Worker: w, callbacks: r
+	atomic_bool fresh; // the guest (re)started the ring. Callbacks: set, worker: clears
+	bool wakeup; // the worker wants kicks; the worker's own
+	uint64_t n_errors; // worker: w, control: r
+	int epfd; // owned, never changes: what workers wait on
+	int kickfd; // owned duplicate of the guest's eventfd, -1: none; the callbacks' own
+} __rte_cache_aligned;
+
+struct vhost {
+	struct port port; // first: ops get a pointer to it
+	LIST_ENTRY(vhost) link; // in `ports`
+	int efd; // owned, in every epfd: tells workers that a ring was started
+	bool connected; // the callbacks' own, as are the next two
+	bool running;
+	bool enabled[2 * PORT_QUEUES_MAX]; // by ring: 2q to the guest, 2q + 1 from it
+	atomic_int vid; // of the running device; valid while n_txq > 0
+	// Rings to the guest that are ready, 0: no device. Callbacks: w, workers: r.
+	atomic_ushort n_txq;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct vhost_rxq rxq[PORT_QUEUES_MAX];
+};
+
+// What each worker is sending to at the moment. Written by that worker, read by the callbacks.
+struct vhost_sender {
+	_Atomic(struct vhost *) port; // NULL: nothing
+} __rte_cache_aligned;
+
+extern struct vhost_sender vhost_senders[RTE_MAX_LCORE];
+
+extern const struct rte_vhost_device_ops vhost_peer_ops;
+
+// Makes the port findable by its path. Returns 0 or -EADDRINUSE.
+int vhost_peer_add(struct vhost *v);
+
+// The opposite, also for a port that was not added. librte_vhost no longer knows the port.
+void vhost_peer_del(struct vhost *v);
