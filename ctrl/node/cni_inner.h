@@ -114,7 +114,7 @@ int port_open(struct cni *cni, struct slot *s, int ifindex, char why[ATTACHMENT_
 int port_publish(struct cni *cni, struct slot *s);
 void fib_pod_of(const struct attachment *a, struct fib_pod *ret_pod);
 void link_pod_of(const struct attachment *a, struct link_pod *ret_link);
-// runDir/vhost-user/<namespace>_<pod>_<interface>/sock; -ENAMETOOLONG
+// runDir/vhost-user/<host_ifname>/sock; -ENAMETOOLONG
 int vhost_socket_path(const struct config *c, struct attachment *a);
 
 // Withdraws and closes the port, removes link and files, deletes the Pod object if delete_pod; then

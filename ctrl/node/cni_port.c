@@ -54,10 +54,12 @@ void fib_pod_of(const struct attachment *a, struct fib_pod *ret_pod)
 
 // ── vhost-user ─────────────────────────────────────────────────────────────────────────────────
 
+// Named by the attachment, not by the pod: a pod that comes again under its name must not meet the
+// socket, or librte_vhost's reconnecting, of the one before.
 int vhost_socket_path(const struct config *c, struct attachment *a)
 {
-	int n = snprintf(a->socket_path, sizeof(a->socket_path), "%s/vhost-user/%s_%s_%s/sock",
-		c->run_dir, a->namespace, a->pod, a->ifname);
+	int n = snprintf(a->socket_path, sizeof(a->socket_path), "%s/vhost-user/%s/sock", c->run_dir,
+		a->host_ifname);
 
 	return n < (int)sizeof(a->socket_path) ? 0 : -ENAMETOOLONG;
 }
@@ -77,6 +79,9 @@ static cJSON *describe(const struct config *c, const struct attachment *a)
 	char mac[MAC_TEXT_MAX];
 
 	cJSON_AddStringToObject(json, "socketPath", a->socket_path);
+	cJSON_AddStringToObject(json, "namespace", a->namespace);
+	cJSON_AddStringToObject(json, "pod", a->pod);
+	cJSON_AddStringToObject(json, "interface", a->ifname);
 	cJSON_AddStringToObject(json, "mode", c->vhost_server ? "server" : "client");
 	cJSON_AddNumberToObject(json, "queues", c->vhost_queues);
 	cJSON_AddStringToObject(json, "mac", mac_text(a->mac, mac));

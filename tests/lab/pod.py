@@ -88,8 +88,9 @@ class TestpmdPod:
         self.mac, self.mtu = interface["mac"], interface.get("mtu", 1500)
 
     def start(self):
-        self.socket.unlink(missing_ok=True)  # a killed testpmd leaves it, and does not bind to it again
         server = json.loads((self.socket.parent / "port.json").read_text()).get("mode") != "server"
+        if server:
+            self.socket.unlink(missing_ok=True)  # a killed testpmd leaves it, and does not bind to it again
         vdev = (f"net_virtio_user0,path={self.socket},mac={self.mac},queues={self.queues},"
                 f"packed_vq={int(self.packed)},mrg_rxbuf=1{',server=1' if server else ''}")
         argv = ["nice", "-n", "19", "dpdk-testpmd", "--no-huge", "--no-shconf", "--no-pci", "-m", "128",

@@ -83,6 +83,32 @@ static void put(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+// Field by field: padding need not be the same.
+static void assert_same(const struct attachment *a, const struct attachment *b)
+{
+	assert_string_equal(a->container_id, b->container_id);
+	assert_string_equal(a->ifname, b->ifname);
+	assert_string_equal(a->netns, b->netns);
+	assert_string_equal(a->network_name, b->network_name);
+	assert_string_equal(a->namespace, b->namespace);
+	assert_string_equal(a->pod, b->pod);
+	assert_string_equal(a->uid, b->uid);
+	assert_int_equal(a->vhost, b->vhost);
+	assert_string_equal(a->host_ifname, b->host_ifname);
+	assert_memory_equal(a->host_mac, b->host_mac, sizeof(a->host_mac));
+	assert_string_equal(a->socket_path, b->socket_path);
+	assert_memory_equal(a->mac, b->mac, sizeof(a->mac));
+	assert_int_equal(a->mtu, b->mtu);
+	assert_string_equal(a->network, b->network);
+	assert_int_equal(a->overlay, b->overlay);
+	assert_int_equal(a->n_addr, b->n_addr);
+	for (size_t i = 0; i < a->n_addr; i++) {
+		assert_int_equal(ip_cmp(&a->addr[i].link.ip, &b->addr[i].link.ip), 0);
+		assert_int_equal(a->addr[i].link.prefix_len, b->addr[i].link.prefix_len);
+		assert_string_equal(a->addr[i].subnet, b->addr[i].subnet);
+	}
+}
+
 static void an_attachment_comes_back_from_its_file(void **)
 {
 	for (int vhost = 0; vhost < 2; vhost++) {
@@ -93,7 +119,7 @@ static void an_attachment_comes_back_from_its_file(void **)
 		load_all();
 		assert_int_equal(found.n_good, 1);
 		assert_int_equal(found.n_bad, 0);
-		assert_memory_equal(&found.last, &a, sizeof(a));
+		assert_same(&found.last, &a);
 		assert_int_equal(attachment_remove(directory, &a, why), 0);
 		load_all();
 		assert_int_equal(found.n_good, 0);

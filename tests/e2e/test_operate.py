@@ -1,0 +1,116 @@
+"""What an operator does: start without a configuration, with a wrong one, under systemd; look; stop."""
+import json
+import socket
+import subprocess
+import time
+
+import pytest
+from lab.node import STRATACTL, VSWITCHD
+from lab.pod import TestpmdPod
+from lab.shell import Process, ok, run, wait_until
+
+
+def daemon(lab, name, config, *arguments):
+    path = lab.directory / f"{name}.yaml"
+    path.write_text(config)
+    return subprocess.run([VSWITCHD, "--config", path, *arguments], text=True, capture_output=True, timeout=30)
+
+
+def test_daemon_works_without_any_configuration(lab):
+    ns = f"{lab.prefix}bare"
+    run(f"ip netns add {ns}")
+    run("ip link set lo up", ns=ns)
+    # Its default paths, in a mount namespace where nothing else sees them.
+    process = Process.start(["unshare", "-m", "sh", "-c",
+                             f"mount -t tmpfs t /run && mount -t tmpfs t /var/lib && mount -t tmpfs t /etc && exec {VSWITCHD}"],
+                            lab.directory / "bare.log", ns=ns)
+    try:
+        path = f"/proc/{process.pid}/root/run/strata/vswitchd.sock"
+        wait_until(lambda: ok([STRATACTL, "-s", path, "get", "subnet"]), process.log_text, timeout=40)
+        wait_until(lambda: "100.64.0.0/16" in run([STRATACTL, "-s", path, "get", "subnet"]), "the default Subnet")
+        assert "uplink" in process.log_text()
+    finally:
+        code = process.stop()
+    assert code == 0, process.log_text()
+
+
+@pytest.mark.parametrize("config,words", [
+    ("uplnk: {}\n", ["wrong.yaml:1", "uplnk", "sample"]),
+    ("workers:\n  buffers: 3\n", ["workers.buffers", "4096"]),
+    ("workers: [\n", ["wrong.yaml:"]),
+    ("uplink: {device: 'net_af_xdp0,iface=nonesuch'}\n", ["nonesuch"]),
+], ids=["unknown-key", "out-of-range", "no-yaml", "no-such-device"])
+def test_wrong_configuration_is_refused_in_one_clear_line(lab, config, words):
+    done = daemon(lab, "wrong", config, "--check")
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def node(lab, add_node):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(lab.directory / "notify"))
+        node = add_node(1, env={"NOTIFY_SOCKET": str(lab.directory / "notify")}, settings={
+            "workers": {"cpus": [0, 1]}, "ports": {"vhostUser": {"mode": "server", "queues": 2}, "afxdp": {"mode": "native"}}})
+        notify.settimeout(5)
+        assert b"READY=1" in notify.recv(4096)
+        yield node
+
+
+def test_two_workers_share_the_ports(lab, node):
+    for name in ("a", "b", "c", "d"):
+        node.add_pod(name)
+    for source in "abcd":
+        for target in "abcd":
+            assert source == target or lab.pods[source].ping(lab.pods[target].address(4))
+    assert [w["queues"] > 0 for w in node.show("worker")] == [True, True]
+
+
+def test_native_xdp_is_used_when_asked_for(lab, node):
+    assert "native" in lab.pods["a"].port()["detail"]
+
+
+def test_vhost_user_in_server_mode_with_two_queue_pairs(lab, node):
+    vm = node.add_pod("vm", kind="vhost-user")
+    vm.app = TestpmdPod(vm, mode="icmpecho", queues=2).start()
+    wait_until(lambda: vm.port()["up"], "the port to be up")
+    assert lab.pods["a"].ping(vm.address(4), count=5)
+    assert "server" in vm.port()["detail"]
+    vm.app.stop()
+
+
+def test_watch_shows_a_change_when_it_comes(lab, node):
+    watch = subprocess.Popen([STRATACTL, "-s", node.socket, "get", "ipinstance", "-w"], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.5)
+        address = node.add_pod("watched").address(4)
+        end = time.monotonic() + 5
+        while address not in watch.stdout.readline():
+            assert time.monotonic() < end
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_json_is_what_kubectl_would_print(node):
+    answer = json.loads(node.ctl("get", "subnet", "-o", "json"))
+    assert answer["kind"] == "List" and answer["items"][0]["kind"] == "Subnet"
+    assert json.loads(node.ctl("get", "network", "network-0", "-o", "json"))["spec"]["netID"] == 4
+    assert json.loads(node.ctl("show", "version", "-o", "json"))[0]["node"] == "node1"
+
+
+def test_steady_state_is_quiet(node):
+    time.sleep(1)
+    before = len(node.log())
+    time.sleep(3)
+    assert node.log()[before:] == ""
+
+
+def test_stopped_daemon_leaves_nothing_of_its_own(node):
+    assert node.stop() == 0
+    assert not node.socket.exists()
+    links = run("ip -br link", ns=node.ns)
+    assert "strata0" not in links
+    assert "strata" not in run("nft list tables", ns=node.ns)
+    assert node.process.pid not in [int(p) for p in run("ip netns pids " + node.ns).split()]
