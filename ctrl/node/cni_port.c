@@ -58,8 +58,8 @@ void fib_pod_of(const struct attachment *a, struct fib_pod *ret_pod)
 // socket, or librte_vhost's reconnecting, of the one before.
 int vhost_socket_path(const struct config *c, struct attachment *a)
 {
-	int n = snprintf(a->socket_path, sizeof(a->socket_path), "%s/vhost-user/%s/sock", c->run_dir,
-		a->host_ifname);
+	int n = snprintf(a->socket_path, sizeof(a->socket_path), "%s/vhost-user/%s/sock",
+		c->run_dir, a->host_ifname);
 
 	return n < (int)sizeof(a->socket_path) ? 0 : -ENAMETOOLONG;
 }
