@@ -52,8 +52,19 @@ static void add(struct eal_args *args, const char *format, ...)
 	args->argv[args->argc] = NULL;
 }
 
-// "3,4-7": the CPUs that the process may use.
-static void allowed_cpus(char *buf, size_t size)
+static bool is_worker(const struct config *c, uint16_t cpu)
+{
+	for (size_t i = 0; i < c->n_worker_cpus; i++) {
+		if (c->worker_cpus[i] == cpu)
+			return true;
+	}
+	return false;
+}
+
+// "3,4-7": the CPUs that the process may use and no worker has, or all if there are no others.
+// Opening and closing a pod's socket keeps a CPU in the kernel for tens of milliseconds: a worker
+// on it would lose packets (measured: 2 % of 5000/s while pods came and went).
+static void control_cpus(const struct config *c, char *buf, size_t size)
 {
 	cpu_set_t set;
 	size_t len = 0;
@@ -61,6 +72,11 @@ static void allowed_cpus(char *buf, size_t size)
 	buf[0] = '\0';
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
 		return;
+	cpu_set_t others = set;
+	for (size_t i = 0; i < c->n_worker_cpus; i++)
+		CPU_CLR(c->worker_cpus[i], &others);
+	if (CPU_COUNT(&others) > 0)
+		set = others;
 	for (int cpu = 0; cpu < CPU_SETSIZE && len + 12 < size; cpu++) {
 		int last = cpu;
 
@@ -74,17 +90,8 @@ static void allowed_cpus(char *buf, size_t size)
 	}
 }
 
-static bool is_worker(const struct config *c, uint16_t cpu)
-{
-	for (size_t i = 0; i < c->n_worker_cpus; i++) {
-		if (c->worker_cpus[i] == cpu)
-			return true;
-	}
-	return false;
-}
-
 // A worker's lcore has its CPU's number. The main lcore, where the control thread lives, gets a
-// free one, and floats over all CPUs: the kernel knows best which of them has time.
+// free one, and floats over the other CPUs; so do the threads that block for it.
 static void add_lcores(const struct config *c, struct eal_args *args)
 {
 	char cpus[128], lcores[EAL_ARG_LEN];
@@ -92,7 +99,7 @@ static void add_lcores(const struct config *c, struct eal_args *args)
 
 	while (is_worker(c, main_lcore))
 		main_lcore++;
-	allowed_cpus(cpus, sizeof(cpus));
+	control_cpus(c, cpus, sizeof(cpus));
 	int len = snprintf(lcores, sizeof(lcores), "%u@(%s)", main_lcore, cpus);
 	for (size_t i = 0; i < c->n_worker_cpus && len < (int)sizeof(lcores); i++)
 		len += snprintf(lcores + len, sizeof(lcores) - (size_t)len, ",%u@%u",

@@ -65,8 +65,8 @@ class Pod:
         return run(command, ns=self.ns, **options)
 
     def ping(self, address, count=3, timeout=10):
-        """Whether at least one of `count` echo requests is answered; the first may only wake a neighbour."""
-        return ok(["ping", "-n", "-i", "0.2", "-c", count, "-W", "2", address], ns=self.ns, timeout=timeout + count)
+        """Whether one of `count` echo requests is answered; the first may only wake a neighbour."""
+        return ok(["ping", "-n", "-c", "1", "-W", "1", address], ns=self.ns, timeout=timeout) or ok(["ping", "-n", "-i", "0.2", "-c", count, "-W", "2", address], ns=self.ns, timeout=timeout + count)
 
     def port(self):
         """The switch's record of the port."""
