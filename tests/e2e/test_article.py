@@ -6,8 +6,6 @@ from lab.shell import CommandError, wait_until
 
 ARTICLE = pathlib.Path(__file__).with_name("article.yaml")
 
-pytestmark = pytest.mark.sanitize
-
 
 @pytest.fixture(scope="module")
 def node(lab, add_node):

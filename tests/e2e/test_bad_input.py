@@ -7,8 +7,6 @@ from lab.node import CniError
 from lab.shell import CommandError, run, wait_until
 from objects import ipinstance, network, subnet, yaml
 
-pytestmark = pytest.mark.sanitize
-
 
 class Flow:
     """A ping that runs along: five a second, none may be lost."""

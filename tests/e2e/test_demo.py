@@ -8,6 +8,8 @@ from lab.lab import namespaces
 from lab.node import BUILD
 from lab.shell import run
 
+pytestmark = pytest.mark.alone
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -3,6 +3,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def node(lab, add_node):

@@ -6,8 +6,6 @@ from lab.fabric import OUTSIDE4, OUTSIDE6
 from lab.shell import ok, wait_until
 from objects import OVERLAY6, vlan56, yaml
 
-pytestmark = pytest.mark.sanitize
-
 
 @pytest.fixture(scope="module")
 def world(lab, add_node):

@@ -66,7 +66,9 @@ class Pod:
 
     def ping(self, address, count=3, timeout=10):
         """Whether one of `count` echo requests is answered; the first may only wake a neighbour."""
-        return ok(["ping", "-n", "-c", "1", "-W", "1", address], ns=self.ns, timeout=timeout) or ok(["ping", "-n", "-i", "0.2", "-c", count, "-W", "2", address], ns=self.ns, timeout=timeout + count)
+        quick = ["ping", "-n", "-c", "1", "-W", "1", address]
+        patient = ["ping", "-n", "-i", "0.2", "-c", count, "-W", "2", address]
+        return ok(quick, ns=self.ns, timeout=timeout) or ok(patient, ns=self.ns, timeout=timeout + count)
 
     def port(self):
         """The switch's record of the port."""
@@ -107,6 +109,9 @@ class TestpmdPod:
         # EAL's run-time folder, which it does not remove.
         env = {"RUNTIME_DIRECTORY": str(self.pod.node.lab.directory)}
         self.process = Process.start(argv, log, ns=self.pod.ns, env=env)
+        # Not before it forwards: its start gives a tap device an address of its own.
+        wait_until(lambda: "Port statistics" in self.process.log_text(),
+                   lambda: f"testpmd does not come up:\n{self.process.log_text()[-2000:]}", timeout=30)
         if self.mode == "io":
             self._configure()
         return self
@@ -114,11 +119,8 @@ class TestpmdPod:
     def _configure(self):
         """Does in the pod what the result of ADD says, as any application has to."""
         ns = self.pod.ns
-        # Not before it runs: its start gives the tap device an address of its own.
-        wait_until(lambda: "Port statistics" in self.process.log_text() and ok("ip link show eth0", ns=ns),
-                   lambda: f"testpmd does not come up:\n{self.process.log_text()[-2000:]}", timeout=30)
         run(["sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0", "net.ipv6.conf.eth0.autoconf=0"], ns=ns)
-        run(f"ip link set lo up", ns=ns)
+        run("ip link set lo up", ns=ns)
         run(f"ip link set eth0 address {self.mac} mtu {self.mtu} up", ns=ns)
         for ip in self.pod.result["ips"]:
             v6 = ":" in ip["address"]
