@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -44,12 +45,20 @@ static char log_path[64];
 static pid_t peer; // 0: none
 static struct port *port; // of the running test
 
+// A socket's path is used once: see "Known limit" of vhost-user in doc/ports.md.
+static void path_renew(void)
+{
+	static unsigned int n;
+
+	(void)snprintf(path, sizeof(path), "%s/sock%u", dir, n++);
+}
+
 static int start(void **state)
 {
 	(void)state;
 	if (eal_start("vhost-peer") < 0 || mkdtemp(dir) == NULL)
 		return -1;
-	(void)snprintf(path, sizeof(path), "%s/sock", dir);
+	path_renew();
 	(void)snprintf(log_path, sizeof(log_path), "%s/log", dir);
 	pool = eal_pool("vhost_peer", POOL_SIZE);
 	return pool == NULL ? -1 : 0;
@@ -80,6 +89,7 @@ static int clean(void **state)
 		port->ops->close(port);
 	port = NULL;
 	(void)unlink(path);
+	path_renew();
 	return 0;
 }
 
@@ -151,6 +161,17 @@ static struct rte_mbuf *frame_new(uint16_t len, uint8_t first)
 	return head;
 }
 
+static void peer_output_print(void)
+{
+	char line[256];
+	FILE *f = fopen(log_path, "r");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		print_error("peer: %s", line);
+	if (f != NULL)
+		(void)fclose(f);
+}
+
 // Waits until a frame comes back: the peer may set its port up twice, or be about to forward.
 static void wait_echo(void)
 {
@@ -170,7 +191,8 @@ static void wait_echo(void)
 		if (heard)
 			return;
 	}
-	fail_msg("no frame comes back; the peer's output is in %s", log_path);
+	peer_output_print();
+	fail_msg("no frame comes back");
 }
 
 static void port_start(const struct variant *v)
