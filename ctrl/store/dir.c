@@ -83,6 +83,10 @@ static const struct store_ops dir_ops = {
 	.update = dir_update,
 	.update_status = dir_update_status,
 	.delete = dir_delete,
+	.delete_version = dir_delete_version,
+	.patch = dir_patch,
+	.get = dir_get,
+	.event = dir_event,
 	.close = dir_close,
 };
 

@@ -1,6 +1,6 @@
 // The dir back end from the inside. A directory of YAML files is the truth; `struct dir` holds an
 // index of what its files define, brought up to date file by file (dir_index.c) when inotify or a
-// walk finds one changed (dir_watch.c). Mutations (dir_ops.c) write files (dir_file.c) under a lock
+// walk finds one changed (dir_watch.c). Mutations (dir_ops.c, dir_change.c) write files (dir_file.c) under a lock
 // that all daemons of the directory share, then read them back by the same way.
 #pragma once
 
@@ -56,7 +56,22 @@ struct dir_folder { // with an inotify watch
 	UT_hash_handle hh;
 };
 
-struct dir_op; // dir_ops.c: a mutation that waits for its turn
+struct dir;
+
+// A mutation (or a get) that waits for its turn.
+struct dir_op {
+	int (*run)(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+	cJSON *obj; // owned; the patch, if it is one; NULL for delete and get
+	enum kind kind;
+	char key[DIR_KEY_MAX];
+	bool status; // patches this
+	char uid[64], version[64]; // deletes only this one, if not ""
+	int err; // of its arguments
+	char why[MODEL_ERROR_MAX];
+	store_done *done; // may be NULL
+	void *arg;
+	struct dir_op *prev, *next;
+};
 
 struct dir {
 	struct store store;
@@ -138,6 +153,19 @@ void dir_update(struct store *s, const cJSON *obj, store_done *done, void *arg);
 void dir_update_status(struct store *s, const cJSON *obj, store_done *done, void *arg);
 void dir_delete(struct store *s, enum kind kind, const char *namespace, const char *name,
 	store_done *done, void *arg);
+void dir_delete_version(struct store *s, const struct store_name *name, const char *uid,
+	const char *resource_version, store_done *done, void *arg);
+void dir_patch(struct store *s, const struct store_name *name, const cJSON *merge_patch,
+	bool status, store_done *done, void *arg);
+void dir_get(struct store *s, const struct store_name *name, store_done *done, void *arg);
+void dir_event(struct store *s, const struct store_event_record *r);
+// What each does, under the lock; why says what failed.
+int dir_run_create(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+int dir_run_update(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+int dir_run_update_status(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+int dir_run_delete(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+int dir_run_patch(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
+int dir_run_get(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX]);
 // Works on what is queued, as far as the lock allows.
 void dir_ops_run(struct dir *d);
 void dir_ops_clear(struct dir *d);

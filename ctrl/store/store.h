@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <cjson/cJSON.h>
 #include <uv.h>
@@ -38,6 +39,22 @@ struct store_watcher {
 // obj: the object as stored (create, update), NULL on error. message: for people, may be NULL.
 typedef void store_done(void *arg, int err, const cJSON *obj, const char *message);
 
+// Which object. All borrowed.
+struct store_name {
+	enum kind kind;
+	const char *namespace; // NULL or "" for cluster-scoped kinds
+	const char *name;
+};
+
+// Something to be said about an object. All borrowed.
+struct store_event_record {
+	struct store_name about;
+	const char *uid; // of the object; NULL if not known
+	bool warning; // else "Normal"
+	const char *reason; // for machines, CamelCase: "AllocationFailed"
+	const char *message; // for people
+};
+
 struct store_ops {
 	// Starts delivering every object of all kinds, then SYNCED per kind, then changes. One watcher only.
 	int (*watch)(struct store *s, const struct store_watcher *w);
@@ -49,6 +66,19 @@ struct store_ops {
 	// Removes the object; one with finalizers only gets a deletionTimestamp, as in Kubernetes.
 	void (*delete)(struct store *s, enum kind kind, const char *namespace, const char *name,
 		store_done *done, void *arg);
+	// The same, but only of the very object that was looked at: -ESTALE if its uid or its
+	// resourceVersion is another by now. Either may be NULL.
+	void (*delete_version)(struct store *s, const struct store_name *name, const char *uid,
+		const char *resource_version, store_done *done, void *arg);
+	// Changes the object (its status, if `status`; else all but that) by a JSON merge patch (RFC
+	// 7396). A metadata.resourceVersion in it makes it conditional: -ESTALE. obj is the object after.
+	void (*patch)(struct store *s, const struct store_name *name, const cJSON *merge_patch,
+		bool status, store_done *done, void *arg);
+	// Reads the object as it is now, past every cache.
+	void (*get)(struct store *s, const struct store_name *name, store_done *done, void *arg);
+	// Says something about an object to whoever looks at it: a Kubernetes Event (v1), which repeated
+	// ones only count up; with `dir` a line of the log. Best effort, rate-limited by object.
+	void (*event)(struct store *s, const struct store_event_record *r);
 	void (*close)(struct store *s); // pending call-backs are dropped
 };
 
@@ -60,3 +90,20 @@ struct store {
 // Opens (and makes, if need be) the directory. 0 or -errno, message says what failed.
 int store_dir_open(
 	uv_loop_t *loop, const char *path, struct store **ret_store, char message[MODEL_ERROR_MAX]);
+
+// How the kube store finds its API server, and what it is to bring.
+struct store_kube_conf {
+	const char *kubeconfig; // a file; NULL: the Pod's service account
+	const char *component; // "vswitchd", "manager": in User-Agent and Events
+	const char *node_name; // brings the Pods of that node only; NULL: all
+	uint32_t kinds; // to watch: 1U << KIND_…; SYNCED comes for these only
+	bool allow_insecure; // follows the kubeconfig's insecure-skip-tls-verify
+};
+
+// Opens the kube back end. Connecting is up to the loop: a server that is not there yet is waited
+// for. 0; -ENOENT, -EINVAL, … if the configuration cannot be used, message says why.
+int store_kube_open(uv_loop_t *loop, const struct store_kube_conf *conf, struct store **ret_store,
+	char message[MODEL_ERROR_MAX]);
+struct kube_client;
+// The store's own client, for requests about what is no kind of ours; NULL for another back end.
+struct kube_client *store_kube_client(struct store *s);

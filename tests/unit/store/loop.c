@@ -191,3 +191,32 @@ int do_delete(struct store *s, enum kind kind, const char *namespace, const char
 	assert_false(last.done);
 	return outcome_wait(&last);
 }
+
+int do_delete_version(
+	struct store *s, const struct store_name *name, const char *uid, const char *version)
+{
+	outcome_fini(&last);
+	s->ops->delete_version(s, name, uid, version, outcome_done, &last);
+	assert_false(last.done);
+	return outcome_wait(&last);
+}
+
+int do_patch(struct store *s, const struct store_name *name, const char *json, bool status)
+{
+	cJSON *patch = cJSON_Parse(json);
+
+	assert_non_null(patch);
+	outcome_fini(&last);
+	s->ops->patch(s, name, patch, status, outcome_done, &last);
+	cJSON_Delete(patch);
+	assert_false(last.done);
+	return outcome_wait(&last);
+}
+
+int do_get(struct store *s, const struct store_name *name)
+{
+	outcome_fini(&last);
+	s->ops->get(s, name, outcome_done, &last);
+	assert_false(last.done);
+	return outcome_wait(&last);
+}

@@ -44,4 +44,8 @@ int do_create(struct store *s, const char *json);
 int do_update(struct store *s, const char *json);
 int do_update_status(struct store *s, const char *json);
 int do_delete(struct store *s, enum kind kind, const char *namespace, const char *name);
+int do_delete_version(
+	struct store *s, const struct store_name *name, const char *uid, const char *version);
+int do_patch(struct store *s, const struct store_name *name, const char *json, bool status);
+int do_get(struct store *s, const struct store_name *name);
 extern struct outcome last; // of the do_ functions

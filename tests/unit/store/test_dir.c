@@ -183,6 +183,77 @@ static void update_replaces_the_spec_and_refuses_a_stale_one(void **)
 	close_store(&s);
 }
 
+static const struct store_name network_a = {.kind = KIND_NETWORK, .name = "a"};
+
+static void a_patch_changes_what_it_names_and_no_more(void **)
+{
+	struct seen s;
+	char version[64], json[256];
+
+	open_store(&s);
+	assert_int_equal(do_patch(s.store, &network_a, "{}", false), -ENOENT);
+	assert_int_equal(do_create(s.store, NETWORK("a", "\"netID\":4,\"type\":\"Overlay\"")), 0);
+	(void)snprintf(version, sizeof(version), "%s", meta(last.obj, "resourceVersion"));
+	assert_int_equal(do_patch(s.store, &network_a,
+				 "{\"metadata\":{\"labels\":{\"x\":\"y\"}},"
+				 "\"spec\":{\"netID\":5,\"type\":null}}",
+				 false),
+		0);
+	const cJSON *spec = cJSON_GetObjectItemCaseSensitive(last.obj, "spec");
+	assert_int_equal(cJSON_GetObjectItemCaseSensitive(spec, "netID")->valueint, 5);
+	assert_null(cJSON_GetObjectItemCaseSensitive(spec, "type"));
+	assert_int_equal(
+		do_patch(s.store, &network_a,
+			"{\"spec\":{\"netID\":6},\"status\":{\"lastAllocatedSubnet\":\"s\"}}",
+			true),
+		0);
+	assert_int_equal(do_get(s.store, &network_a), 0);
+	spec = cJSON_GetObjectItemCaseSensitive(last.obj, "spec");
+	assert_int_equal(cJSON_GetObjectItemCaseSensitive(spec, "netID")->valueint, 5);
+	assert_non_null(cJSON_GetObjectItemCaseSensitive(last.obj, "status"));
+	(void)snprintf(json, sizeof(json), "{\"metadata\":{\"resourceVersion\":\"%s\"}}", version);
+	assert_int_equal(do_patch(s.store, &network_a, json, false), -ESTALE);
+	assert_int_equal(
+		do_patch(s.store, &network_a, "{\"metadata\":{\"name\":\"b\"}}", false), -EINVAL);
+	close_store(&s);
+}
+
+static void a_patch_that_takes_the_last_finalizer_ends_a_deleted_object(void **)
+{
+	struct seen s;
+
+	open_store(&s);
+	assert_int_equal(
+		do_create(s.store, "{" API "\"kind\":\"Network\",\"metadata\":{\"name\":\"a\","
+				   "\"finalizers\":[\"f\"]},\"spec\":{}}"),
+		0);
+	assert_int_equal(do_delete(s.store, KIND_NETWORK, NULL, "a"), 0);
+	assert_int_equal(do_get(s.store, &network_a), 0);
+	assert_non_null(meta(last.obj, "deletionTimestamp"));
+	assert_int_equal(
+		do_patch(s.store, &network_a, "{\"metadata\":{\"finalizers\":null}}", false), 0);
+	assert_int_equal(do_get(s.store, &network_a), -ENOENT);
+	assert_string_equal(last.message, "'a' not found");
+	close_store(&s);
+}
+
+static void only_the_version_that_was_looked_at_is_deleted(void **)
+{
+	struct seen s;
+	char version[64], uid[64];
+
+	open_store(&s);
+	assert_int_equal(do_create(s.store, NETWORK("a", "")), 0);
+	(void)snprintf(version, sizeof(version), "%s", meta(last.obj, "resourceVersion"));
+	(void)snprintf(uid, sizeof(uid), "%s", meta(last.obj, "uid"));
+	assert_int_equal(do_update(s.store, NETWORK("a", "\"netID\":5")), 0);
+	assert_int_equal(do_delete_version(s.store, &network_a, uid, version), -ESTALE);
+	assert_int_equal(do_delete_version(s.store, &network_a, "another", NULL), -ESTALE);
+	assert_int_equal(do_delete_version(s.store, &network_a, uid, NULL), 0);
+	assert_int_equal(do_get(s.store, &network_a), -ENOENT);
+	close_store(&s);
+}
+
 static void status_lives_beside_the_users_file(void **)
 {
 	struct seen s;
@@ -471,6 +542,9 @@ int main(void)
 		DIR_TEST(create_writes_a_file_and_refuses_a_second),
 		DIR_TEST(names_that_are_paths_are_refused),
 		DIR_TEST(update_replaces_the_spec_and_refuses_a_stale_one),
+		DIR_TEST(a_patch_changes_what_it_names_and_no_more),
+		DIR_TEST(a_patch_that_takes_the_last_finalizer_ends_a_deleted_object),
+		DIR_TEST(only_the_version_that_was_looked_at_is_deleted),
 		DIR_TEST(status_lives_beside_the_users_file),
 		DIR_TEST(deleting_one_document_leaves_the_rest_byte_for_byte),
 		DIR_TEST(updating_one_document_leaves_the_rest_byte_for_byte),
