@@ -244,12 +244,14 @@ static void on_event(void *arg, enum kind kind, enum cache_event event, const st
 		ipinstance_event(m, event, (const void *)obj, (const void *)old);
 		break;
 	case KIND_NODEINFO:
+	case KIND_NODE:
 		m->capacity_changed = true;
 		break;
 	case KIND_POD:
 		meta_key(&obj->meta, key, sizeof(key));
 		pod_reconcile(m, key);
 		return; // nothing that statuses count
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		return;
 	}

@@ -20,7 +20,8 @@ struct admission_view {
 	size_t n_subnets;
 	const struct ipinstance *const *ipinstances;
 	size_t n_ipinstances;
-	const struct nodeinfo *const *nodes;
+	const struct object *const
+		*nodes; // Nodes, or the NodeInfos that stand for them: name and labels
 	size_t n_nodes;
 };
 

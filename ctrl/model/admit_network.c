@@ -29,12 +29,12 @@ static bool another_of_type(const struct admission_view *view, const struct netw
 }
 
 // By its labels, or by the status, which is older.
-static bool has_node(const struct network *n, const struct nodeinfo *node)
+static bool has_node(const struct network *n, const struct object *node)
 {
-	if (n->node_selector.n > 0 && key_values_select(&n->node_selector, &node->obj.meta.labels))
+	if (n->node_selector.n > 0 && key_values_select(&n->node_selector, &node->meta.labels))
 		return true;
 	for (size_t i = 0; i < n->status.n_nodes; i++) {
-		if (strcmp(n->status.nodes[i], node->obj.meta.name) == 0)
+		if (strcmp(n->status.nodes[i], node->meta.name) == 0)
 			return true;
 	}
 	return false;
@@ -44,9 +44,9 @@ static bool has_node(const struct network *n, const struct nodeinfo *node)
 static bool node_is_in_two(const struct admission_view *view, const struct network *n)
 {
 	for (size_t i = 0; i < view->n_nodes; i++) {
-		const struct nodeinfo *node = view->nodes[i];
+		const struct object *node = view->nodes[i];
 
-		if (!key_values_select(&n->node_selector, &node->obj.meta.labels))
+		if (!key_values_select(&n->node_selector, &node->meta.labels))
 			continue;
 		for (size_t k = 0; k < view->n_networks; k++) {
 			const struct network *other = view->networks[k];

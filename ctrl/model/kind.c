@@ -17,6 +17,8 @@ static const struct {
 		.namespaced = true},
 	[KIND_NODEINFO] = {.name = "NodeInfo", .plural = "nodeinfoes", .api_version = API_VERSION},
 	[KIND_POD] = {.name = "Pod", .plural = "pods", .api_version = "v1", .namespaced = true},
+	[KIND_NODE] = {.name = "Node", .plural = "nodes", .api_version = "v1"},
+	[KIND_NAMESPACE] = {.name = "Namespace", .plural = "namespaces", .api_version = "v1"},
 };
 
 const char *kind_name(enum kind kind)
@@ -39,6 +41,11 @@ bool kind_namespaced(enum kind kind)
 	return kinds[kind].namespaced;
 }
 
+bool kind_in_dir(enum kind kind)
+{
+	return kind != KIND_NODE && kind != KIND_NAMESPACE;
+}
+
 int kind_of_object(const cJSON *obj, enum kind *ret_kind)
 {
 	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, "kind"));
@@ -59,6 +66,8 @@ int kind_parse(const char *text, enum kind *ret_kind)
 		const char *name = kinds[i].name;
 		size_t len = strlen(name);
 
+		if (!kind_in_dir((enum kind)i))
+			continue;
 		if (strcasecmp(text, kinds[i].plural) == 0 ||
 			(strncasecmp(text, name, len) == 0 &&
 				(text[len] == '\0' || strcasecmp(text + len, "s") == 0))) {

@@ -171,6 +171,8 @@ void meta_decode(struct reader *r, const cJSON *json, bool namespaced, struct me
 	owners_decode(r, obj, meta);
 	field_texts(r, obj, "metadata.finalizers", &meta->finalizers, &meta->n_finalizers);
 	field_int(r, obj, "metadata.generation", &meta->has_generation, &meta->generation);
+	field_text(r, obj, "metadata.creationTimestamp", meta->creation_time,
+		sizeof(meta->creation_time));
 	meta->deleting = field_get(obj, "deletionTimestamp") != NULL;
 }
 

@@ -14,6 +14,8 @@ static const size_t sizes[KIND_COUNT] = {
 	[KIND_IPINSTANCE] = sizeof(struct ipinstance),
 	[KIND_NODEINFO] = sizeof(struct nodeinfo),
 	[KIND_POD] = sizeof(struct pod),
+	[KIND_NODE] = sizeof(struct object),
+	[KIND_NAMESPACE] = sizeof(struct object),
 };
 
 static void body_decode(struct reader *r, const cJSON *json, struct object *obj)
@@ -34,6 +36,8 @@ static void body_decode(struct reader *r, const cJSON *json, struct object *obj)
 	case KIND_POD:
 		pod_decode(r, json, OBJECT_AS(pod, obj));
 		break;
+	case KIND_NODE:
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		break;
 	}

@@ -19,6 +19,8 @@ enum kind {
 	KIND_IPINSTANCE,
 	KIND_NODEINFO,
 	KIND_POD,
+	KIND_NODE, // of it and of a Namespace the metadata is all that is decoded
+	KIND_NAMESPACE,
 	KIND_COUNT
 };
 
@@ -27,8 +29,12 @@ const char *kind_name(enum kind kind);
 const char *kind_plural(enum kind kind); // NodeInfo: "nodeinfoes"
 const char *kind_api_version(enum kind kind); // Pod: "v1"
 bool kind_namespaced(enum kind kind);
+// Whether people and the dir store may have objects of the kind: not Nodes and Namespaces, which
+// exist under an API server only. Without one the labels of a NodeInfo stand for its node's.
+bool kind_in_dir(enum kind kind);
 // By the object's "kind" and "apiVersion", or by any form a person types ("network", "networks", "subnet",
-// "ipinstances", "nodeinfo", "nodeinfoes", case-insensitive). -EINVAL if unknown.
+// "ipinstances", "nodeinfo", "nodeinfoes", case-insensitive; only of a kind_in_dir()). -EINVAL if
+// unknown.
 int kind_of_object(const cJSON *obj, enum kind *ret_kind);
 int kind_parse(const char *text, enum kind *ret_kind);
 
@@ -72,6 +78,7 @@ struct meta {
 	size_t n_owners;
 	char **finalizers; // owned
 	size_t n_finalizers;
+	char creation_time[40]; // RFC 3339 as written; "" for what no store has yet
 	bool deleting; // metadata.deletionTimestamp is set
 	bool has_generation;
 	int64_t generation;

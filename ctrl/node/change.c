@@ -62,6 +62,8 @@ static bool admit_put(const struct admission_view *view, const struct object *ol
 		return admit_ipinstance(view, (const void *)obj, message);
 	case KIND_NODEINFO:
 	case KIND_POD:
+	case KIND_NODE:
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		break;
 	}
@@ -181,7 +183,7 @@ void answer_apply(struct daemon *d, struct conn *conn, const cJSON *object)
 	const cJSON *meta = get(object, "metadata");
 	enum kind kind;
 
-	if (!cJSON_IsObject(object) || kind_of_object(object, &kind) < 0) {
+	if (!cJSON_IsObject(object) || kind_of_object(object, &kind) < 0 || !kind_in_dir(kind)) {
 		conn_fail(conn, EINVAL, "unknown kind of object, or apiVersion",
 			"known: Network, Subnet, IPInstance, NodeInfo of " API_VERSION
 			"; Pod of v1");

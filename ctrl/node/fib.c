@@ -164,6 +164,8 @@ static void on_event(void *arg, enum kind kind, enum cache_event event, const st
 		fib_node_event(f, event, (const struct nodeinfo *)obj);
 		return;
 	case KIND_POD:
+	case KIND_NODE:
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		return;
 	}

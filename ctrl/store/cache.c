@@ -293,12 +293,14 @@ static void settle_dependents(struct cache *c, enum kind kind)
 		settle_kind(c, KIND_IPINSTANCE);
 		break;
 	case KIND_NETWORK:
-	case KIND_NODEINFO: // the nodes of an underlay Network must not be another's
+	case KIND_NODEINFO:
+	case KIND_NODE: // the nodes of an underlay Network must not be another's
 		settle_kind(c, KIND_NETWORK);
 		settle_kind(c, KIND_SUBNET);
 		settle_kind(c, KIND_IPINSTANCE);
 		break;
 	case KIND_POD:
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		break;
 	}
@@ -371,8 +373,8 @@ static void on_broken(struct cache *c, enum kind kind, const char *message)
 static void on_synced(struct cache *c, enum kind kind)
 {
 	// Nodes before the Networks that select them, parents before children.
-	static const enum kind order[] = {
-		KIND_NODEINFO, KIND_NETWORK, KIND_SUBNET, KIND_IPINSTANCE, KIND_POD};
+	static const enum kind order[] = {KIND_NAMESPACE, KIND_NODE, KIND_NODEINFO, KIND_NETWORK,
+		KIND_SUBNET, KIND_IPINSTANCE, KIND_POD};
 
 	static_assert(sizeof(order) / sizeof(order[0]) == KIND_COUNT);
 	c->kind_synced[kind] = true;
@@ -531,7 +533,7 @@ void cache_view(const struct cache *c, struct admission_view *ret_view)
 	ret_view->networks = copy_list(&c->list[KIND_NETWORK], &ret_view->n_networks);
 	ret_view->subnets = copy_list(&c->list[KIND_SUBNET], &ret_view->n_subnets);
 	ret_view->ipinstances = copy_list(&c->list[KIND_IPINSTANCE], &ret_view->n_ipinstances);
-	ret_view->nodes = copy_list(&c->list[KIND_NODEINFO], &ret_view->n_nodes);
+	ret_view->nodes = copy_list(&c->list[cache_node_kind(c)], &ret_view->n_nodes);
 }
 
 void admission_view_free(struct admission_view *view)

@@ -9,6 +9,7 @@
 static struct admission_view borrowed_view(const struct cache *c)
 {
 	const struct cache_list *l = c->list;
+	enum kind nodes = cache_node_kind(c);
 
 	// Each list holds objects of one kind, whose structs begin with struct object.
 	return (struct admission_view){
@@ -18,8 +19,8 @@ static struct admission_view borrowed_view(const struct cache *c)
 		.n_subnets = l[KIND_SUBNET].n,
 		.ipinstances = (const struct ipinstance *const *)l[KIND_IPINSTANCE].obj,
 		.n_ipinstances = l[KIND_IPINSTANCE].n,
-		.nodes = (const struct nodeinfo *const *)l[KIND_NODEINFO].obj,
-		.n_nodes = l[KIND_NODEINFO].n,
+		.nodes = l[nodes].obj,
+		.n_nodes = l[nodes].n,
 	};
 }
 
@@ -87,6 +88,8 @@ static enum verdict judge(const struct cache *c, const struct cache_item *item,
 		return judge_ipinstance(c, item, obj, message);
 	case KIND_NODEINFO:
 	case KIND_POD:
+	case KIND_NODE:
+	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		break;
 	}

@@ -41,6 +41,12 @@ struct cache {
 	struct grave *graves;
 };
 
+// Whose labels the selectors of Networks are about: Nodes, or where there are none the NodeInfos.
+static inline enum kind cache_node_kind(const struct cache *c)
+{
+	return c->list[KIND_NODE].n > 0 ? KIND_NODE : KIND_NODEINFO;
+}
+
 enum verdict {
 	VERDICT_GOOD,
 	VERDICT_BAD,

@@ -25,7 +25,7 @@ static int folder_kind(const char *path, enum kind *ret_kind, const char **ret_r
 
 	for (enum kind k = 0; k < KIND_COUNT; k++) {
 		const char *plural = kind_plural(k);
-		if (strlen(plural) == len && strncmp(path, plural, len) == 0) {
+		if (kind_in_dir(k) && strlen(plural) == len && strncmp(path, plural, len) == 0) {
 			*ret_kind = k;
 			*ret_rest = path[len] == '/' ? path + len + 1 : NULL;
 			return 0;
@@ -117,7 +117,7 @@ int dir_key_of(
 		(void)snprintf(why, MODEL_ERROR_MAX, "not an object");
 		return -EINVAL;
 	}
-	if (kind_of_object(obj, &kind) < 0) {
+	if (kind_of_object(obj, &kind) < 0 || !kind_in_dir(kind)) {
 		const char *k = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, "kind"));
 		const char *v =
 			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, "apiVersion"));

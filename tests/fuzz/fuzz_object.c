@@ -38,7 +38,7 @@ static const struct admission_view *cluster(void)
 	static const struct network *networks[2];
 	static const struct subnet_obj *subnets[2];
 	static const struct ipinstance *ipinstances[1];
-	static const struct nodeinfo *nodes[1];
+	static const struct object *nodes[1];
 	static const struct admission_view view = {
 		.networks = networks,
 		.n_networks = 2,
@@ -68,7 +68,7 @@ static const struct admission_view *cluster(void)
 		HEAD "\"IPInstance\",\"metadata\":{\"name\":\"10-0-0-5\"},\"spec\":{\"network\":"
 		     "\"n\",\"subnet\":"
 		     "\"s\",\"address\":{\"ip\":\"10.0.0.5/24\",\"mac\":\"02:12:34:00:00:01\"}}}");
-	nodes[0] = (const void *)fixed(
+	nodes[0] = fixed(
 		HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"node1\",\"labels\":{\"a\":\"b\"}}}");
 	return &view;
 }

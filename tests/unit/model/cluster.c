@@ -55,7 +55,7 @@ struct admission_view cluster_view(const struct cluster *c)
 		.n_subnets = c->n[KIND_SUBNET],
 		.ipinstances = (const struct ipinstance *const *)c->obj[KIND_IPINSTANCE],
 		.n_ipinstances = c->n[KIND_IPINSTANCE],
-		.nodes = (const struct nodeinfo *const *)c->obj[KIND_NODEINFO],
+		.nodes = (const struct object *const *)c->obj[KIND_NODEINFO],
 		.n_nodes = c->n[KIND_NODEINFO],
 	};
 }

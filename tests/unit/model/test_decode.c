@@ -390,6 +390,76 @@ static void unknown_field_is_found_wherever_it_is(void **)
 	}
 }
 
+static void a_running_init_container_keeps_a_pod_from_having_ended(void **)
+{
+	struct object *obj = decoded(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{"
+		"\"containerStatuses\":[{\"state\":{\"waiting\":{}}}],"
+		"\"initContainerStatuses\":[{\"state\":{\"running\":{}}}]}}");
+
+	assert_true(OBJECT_AS(pod, obj)->any_container_running);
+	object_free(obj);
+}
+
+static void a_reason_of_any_length_is_no_error_of_a_pod(void **)
+{
+	struct object *obj = decoded(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{"
+		"\"phase\":\"Failed\",\"reason\":\"AReasonThatSomebodyThoughtOfAtGreatLength\"}}");
+
+	assert_string_equal(OBJECT_AS(pod, obj)->phase, "Failed");
+	assert_string_equal(OBJECT_AS(pod, obj)->reason, "");
+	object_free(obj);
+}
+
+static void the_controller_of_a_pod_is_the_owner_that_says_so(void **)
+{
+	struct object *obj = decoded(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\","
+		"\"ownerReferences\":[{\"kind\":\"Team\",\"name\":\"t\"},{\"kind\":\"StatefulSet\","
+		"\"name\":\"web\",\"controller\":true}]}}");
+
+	assert_string_equal(pod_controller(OBJECT_AS(pod, obj))->name, "web");
+	object_free(obj);
+	obj = decoded("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}");
+	assert_null(pod_controller(OBJECT_AS(pod, obj)));
+	object_free(obj);
+}
+
+static void nodes_and_namespaces_have_labels_and_annotations(void **)
+{
+	struct object *obj = decoded(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"node1\",\"uid\":"
+		"\"u\","
+		"\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"labels\":{\"network\":"
+		"\"network1\"}},"
+		"\"spec\":{\"podCIDR\":3},\"status\":{\"addresses\":[{\"type\":\"InternalIP\"}]}}");
+
+	assert_int_equal(obj->kind, KIND_NODE);
+	assert_string_equal(key_values_get(&obj->meta.labels, "network"), "network1");
+	assert_string_equal(obj->meta.creation_time, "2026-01-02T03:04:05Z");
+	object_free(obj);
+	obj = decoded(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"team-a\","
+		"\"annotations\":{\"networking.alibaba.com/network-type\":\"Overlay\"}}}");
+	assert_int_equal(obj->kind, KIND_NAMESPACE);
+	assert_string_equal(obj->meta.namespace, "");
+	assert_string_equal(
+		key_values_get(&obj->meta.annotations, "networking.alibaba.com/network-type"),
+		"Overlay");
+	object_free(obj);
+}
+
+static void nodes_and_namespaces_are_not_offered_to_people(void **)
+{
+	enum kind kind;
+
+	assert_int_equal(kind_parse("nodes", &kind), -EINVAL);
+	assert_int_equal(kind_parse("Namespace", &kind), -EINVAL);
+	assert_false(kind_in_dir(KIND_NODE));
+	assert_true(kind_in_dir(KIND_NODEINFO));
+}
+
 static void fields_of_pods_are_not_ours_to_judge(void **)
 {
 	cJSON *json = cJSON_Parse("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":1}");
@@ -454,6 +524,11 @@ int main(void)
 		cmocka_unit_test(text_that_does_not_fit_is_refused_not_cut),
 		cmocka_unit_test(fields_of_wrong_type_are_refused),
 		cmocka_unit_test(unknown_field_is_found_wherever_it_is),
+		cmocka_unit_test(a_running_init_container_keeps_a_pod_from_having_ended),
+		cmocka_unit_test(a_reason_of_any_length_is_no_error_of_a_pod),
+		cmocka_unit_test(the_controller_of_a_pod_is_the_owner_that_says_so),
+		cmocka_unit_test(nodes_and_namespaces_have_labels_and_annotations),
+		cmocka_unit_test(nodes_and_namespaces_are_not_offered_to_people),
 		cmocka_unit_test(fields_of_pods_are_not_ours_to_judge),
 		cmocka_unit_test(pod_label_is_the_name_unless_it_is_too_long),
 		cmocka_unit_test(labels_can_be_set_and_deleted),

@@ -441,6 +441,21 @@ static void bad_documents_are_named_and_the_others_stay(void **)
 	close_store(&s);
 }
 
+static void nodes_and_namespaces_are_an_api_servers(void **)
+{
+	struct seen s;
+
+	put_file("nodes/node1.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: node1}\n");
+	put_file("ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n");
+	open_store(&s);
+	assert_non_null(strstr(s.log, "ns.yaml:1: unknown kind 'Namespace' of apiVersion 'v1'\n"));
+	assert_null(strstr(s.log, "PUT"));
+	assert_int_equal(do_create(s.store, "{\"apiVersion\":\"v1\",\"kind\":\"Node\","
+					    "\"metadata\":{\"name\":\"node1\"}}"),
+		-EINVAL);
+	close_store(&s);
+}
+
 static void the_first_of_two_definitions_stays(void **)
 {
 	struct seen s;
@@ -553,6 +568,7 @@ int main(void)
 		DIR_TEST(a_file_that_breaks_keeps_its_objects_in_force),
 		DIR_TEST(a_file_is_read_when_its_writer_is_done),
 		DIR_TEST(bad_documents_are_named_and_the_others_stay),
+		DIR_TEST(nodes_and_namespaces_are_an_api_servers),
 		DIR_TEST(the_first_of_two_definitions_stays),
 		DIR_TEST(a_renamed_file_deletes_nothing),
 		DIR_TEST(all_daemons_give_a_written_object_the_same_uid_and_version),
