@@ -74,7 +74,7 @@ static void empty_graves(struct cache *c)
 	c->graves = NULL;
 }
 
-static struct cache_item *item_find(const struct cache *c, enum kind kind, const char *key)
+struct cache_item *cache_item_find(const struct cache *c, enum kind kind, const char *key)
 {
 	struct cache_item *item;
 
@@ -84,7 +84,7 @@ static struct cache_item *item_find(const struct cache *c, enum kind kind, const
 
 static struct cache_item *item_get(struct cache *c, enum kind kind, const char *key)
 {
-	struct cache_item *item = item_find(c, kind, key);
+	struct cache_item *item = cache_item_find(c, kind, key);
 
 	if (item != NULL)
 		return item;
@@ -137,7 +137,7 @@ static void list_del(struct cache *c, struct cache_item *item)
 	if (moved == item->obj)
 		return;
 	meta_key(&moved->meta, key, sizeof(key));
-	struct cache_item *other = item_find(c, item->kind, key);
+	struct cache_item *other = cache_item_find(c, item->kind, key);
 	if (other != NULL)
 		other->index = item->index;
 	l->obj[item->index] = moved;
@@ -345,7 +345,7 @@ static void on_put(struct cache *c, enum kind kind, const char *key, const cJSON
 
 static void on_deleted(struct cache *c, enum kind kind, const char *key)
 {
-	struct cache_item *item = item_find(c, kind, key);
+	struct cache_item *item = cache_item_find(c, kind, key);
 	char message[CACHE_MESSAGE_MAX];
 
 	if (item == NULL)
@@ -421,6 +421,12 @@ struct cache *cache_new(struct store *store)
 	return c;
 }
 
+void cache_set_kinds(struct cache *c, uint32_t kinds)
+{
+	for (enum kind k = 0; k < KIND_COUNT; k++)
+		c->kind_synced[k] = (kinds & 1U << k) == 0;
+}
+
 void cache_free(struct cache *c)
 {
 	struct cache_item *item, *next;
@@ -451,96 +457,4 @@ void cache_unsubscribe(struct cache *c, struct cache_subscriber *s)
 int cache_start(struct cache *c)
 {
 	return c->store->ops->watch(c->store, &(struct store_watcher){.event = on_event, .arg = c});
-}
-
-bool cache_synced(const struct cache *c)
-{
-	return c->synced;
-}
-
-static const struct cache_item *item_of_name(
-	const struct cache *c, enum kind kind, const char *namespace, const char *name)
-{
-	char key[NAME_MAX_LEN + 64 + 1];
-	bool both = kind_namespaced(kind) && namespace != NULL && namespace[0] != '\0';
-
-	(void)snprintf(key, sizeof(key), "%s%s%s", both ? namespace : "", both ? "/" : "", name);
-	return item_find(c, kind, key);
-}
-
-const struct object *cache_get(
-	const struct cache *c, enum kind kind, const char *namespace, const char *name)
-{
-	const struct cache_item *item = item_of_name(c, kind, namespace, name);
-	return item != NULL ? item->obj : NULL;
-}
-
-const cJSON *cache_get_json(
-	const struct cache *c, enum kind kind, const char *namespace, const char *name)
-{
-	const struct cache_item *item = item_of_name(c, kind, namespace, name);
-	return item != NULL && item->obj != NULL ? item->json : NULL;
-}
-
-bool cache_is_removed(
-	const struct cache *c, enum kind kind, const char *namespace, const char *name)
-{
-	const struct cache_item *item = item_of_name(c, kind, namespace, name);
-	return item != NULL && item->removed;
-}
-
-bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace, const char *name)
-{
-	const struct cache_item *item = item_of_name(c, kind, namespace, name);
-	char message[CACHE_MESSAGE_MAX];
-	return item != NULL && cache_in_use(c, item, message);
-}
-
-static int by_key(const struct cache_item *a, const struct cache_item *b)
-{
-	return strcmp(a->key, b->key);
-}
-
-void cache_each(const struct cache *c, enum kind kind,
-	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg)
-{
-	// Sorting changes the order of the links only, which nobody can see but this function.
-	struct cache *w = (struct cache *)(uintptr_t)c;
-	const struct cache_item *item, *next;
-
-	if (!w->sorted[kind])
-		HASH_SORT(w->items[kind], by_key);
-	w->sorted[kind] = true;
-	for (item = c->items[kind]; item != NULL; item = next) {
-		next = item->hh.next;
-		if (item->obj != NULL && !f(item->obj, item->json, arg))
-			return;
-	}
-}
-
-static const void *copy_list(const struct cache_list *l, size_t *ret_n)
-{
-	const struct object **copy = l->n > 0 ? malloc(l->n * sizeof(struct object *)) : NULL;
-
-	*ret_n = copy != NULL ? l->n : 0;
-	if (copy != NULL)
-		memcpy(copy, l->obj, l->n * sizeof(struct object *));
-	return copy;
-}
-
-void cache_view(const struct cache *c, struct admission_view *ret_view)
-{
-	ret_view->networks = copy_list(&c->list[KIND_NETWORK], &ret_view->n_networks);
-	ret_view->subnets = copy_list(&c->list[KIND_SUBNET], &ret_view->n_subnets);
-	ret_view->ipinstances = copy_list(&c->list[KIND_IPINSTANCE], &ret_view->n_ipinstances);
-	ret_view->nodes = copy_list(&c->list[cache_node_kind(c)], &ret_view->n_nodes);
-}
-
-void admission_view_free(struct admission_view *view)
-{
-	free((void *)(uintptr_t)view->networks);
-	free((void *)(uintptr_t)view->subnets);
-	free((void *)(uintptr_t)view->ipinstances);
-	free((void *)(uintptr_t)view->nodes);
-	*view = (struct admission_view){0};
 }

@@ -28,6 +28,8 @@ struct cache_subscriber {
 };
 
 struct cache *cache_new(struct store *store);
+// Which kinds the store brings, as 1U << KIND_…; before cache_start. Without it: all.
+void cache_set_kinds(struct cache *c, uint32_t kinds);
 void cache_free(struct cache *c);
 // Subscribers are called in the order of subscription; before cache_start.
 void cache_subscribe(struct cache *c, struct cache_subscriber *s);
@@ -41,6 +43,13 @@ const struct object *cache_get(
 // The object's JSON as the store has it (for `stratactl get -o json`). Borrowed.
 const cJSON *cache_get_json(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// The resourceVersion of what the store has, whether it is in force or not; NULL if it has nothing.
+const char *cache_version(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// What the store has of a kind that is not in force, in no order, and why not ("" if nobody knows
+// yet); f returns false to stop.
+void cache_each_refused(const struct cache *c, enum kind kind,
+	bool (*f)(const cJSON *json, const char *why, void *arg), void *arg);
 // All objects of a kind in key order; f returns false to stop.
 void cache_each(const struct cache *c, enum kind kind,
 	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);

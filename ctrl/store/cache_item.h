@@ -1,4 +1,5 @@
-// The cache from the inside: cache.c keeps items and tells subscribers, cache_admit.c judges.
+// The cache from the inside: cache.c keeps items and tells subscribers, cache_admit.c judges,
+// cache_look.c shows them.
 #pragma once
 
 #include <uthash.h>
@@ -40,6 +41,8 @@ struct cache {
 	// What was replaced or deleted, until the next event: somebody up the stack may be looking.
 	struct grave *graves;
 };
+
+struct cache_item *cache_item_find(const struct cache *c, enum kind kind, const char *key);
 
 // Whose labels the selectors of Networks are about: Nodes, or where there are none the NodeInfos.
 static inline enum kind cache_node_kind(const struct cache *c)

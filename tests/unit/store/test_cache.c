@@ -328,6 +328,59 @@ static void objects_are_walked_in_key_order_until_told_to_stop(void **)
 
 #define CACHE_TEST(f) cmocka_unit_test_setup_teardown(f, loop_setup, loop_teardown)
 
+static bool note_refused(const cJSON *json, const char *why, void *arg)
+{
+	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
+
+	note(arg, "REFUSED %s: %s\n",
+		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "name")), why);
+	return true;
+}
+
+static void what_is_not_in_force_is_shown_with_the_reason(void **)
+{
+	struct told t;
+
+	put_overlay();
+	put_subnet("s", "10.0.0.0/24");
+	put_subnet("waits", "10.0.1.0/33");
+	open_cache(&t);
+	t.log[0] = '\0';
+	cache_each_refused(t.cache, KIND_SUBNET, note_refused, &t);
+	assert_string_equal(t.log, "REFUSED waits: invalid range CIDR 10.0.1.0/33\n");
+	assert_non_null(cache_version(t.cache, KIND_SUBNET, NULL, "waits"));
+	assert_null(cache_get(t.cache, KIND_SUBNET, NULL, "waits"));
+	assert_null(cache_version(t.cache, KIND_SUBNET, NULL, "nobody"));
+	close_cache(&t);
+}
+
+// A store that brings some kinds only, as an API server's does for a node.
+static void nodes_synced_only(struct cache *c, const struct store_watcher *w)
+{
+	assert_false(cache_synced(c));
+	w->event(w->arg, KIND_NODE, STORE_SYNCED, NULL, NULL);
+	assert_true(cache_synced(c));
+}
+
+static struct cache *watched;
+
+static int watch_nodes(struct store *, const struct store_watcher *w)
+{
+	nodes_synced_only(watched, w);
+	return 0;
+}
+
+static void kinds_that_the_store_does_not_bring_are_not_waited_for(void **)
+{
+	static const struct store_ops ops = {.watch = watch_nodes};
+	struct store store = {.ops = &ops, .backend = "test"};
+
+	watched = cache_new(&store);
+	cache_set_kinds(watched, 1U << KIND_NODE);
+	assert_int_equal(cache_start(watched), 0);
+	cache_free(watched);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +393,8 @@ int main(void)
 		CACHE_TEST(what_is_removed_in_use_stays_until_its_last_user_is_gone),
 		CACHE_TEST(what_was_removed_in_use_may_come_back),
 		CACHE_TEST(objects_are_walked_in_key_order_until_told_to_stop),
+		CACHE_TEST(what_is_not_in_force_is_shown_with_the_reason),
+		cmocka_unit_test(kinds_that_the_store_does_not_bring_are_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

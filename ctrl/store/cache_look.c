@@ -1,0 +1,126 @@
+// What others may see of the cache: objects by key, all of a kind, views for admission.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctrl/store/cache_item.h"
+
+bool cache_synced(const struct cache *c)
+{
+	return c->synced;
+}
+
+static const struct cache_item *item_of_name(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	char key[NAME_MAX_LEN + 64 + 1];
+	bool both = kind_namespaced(kind) && namespace != NULL && namespace[0] != '\0';
+
+	(void)snprintf(key, sizeof(key), "%s%s%s", both ? namespace : "", both ? "/" : "", name);
+	return cache_item_find(c, kind, key);
+}
+
+const struct object *cache_get(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	return item != NULL ? item->obj : NULL;
+}
+
+const cJSON *cache_get_json(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	return item != NULL && item->obj != NULL ? item->json : NULL;
+}
+
+const char *cache_version(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+
+	if (item == NULL || item->removed)
+		return NULL;
+	const cJSON *json = item->next != NULL ? item->next : item->json;
+	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
+	const char *version =
+		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "resourceVersion"));
+	return version != NULL ? version : "";
+}
+
+void cache_each_refused(const struct cache *c, enum kind kind,
+	bool (*f)(const cJSON *json, const char *why, void *arg), void *arg)
+{
+	const struct cache_item *item, *next;
+
+	for (item = c->n_unsettled[kind] > 0 ? c->items[kind] : NULL; item != NULL; item = next) {
+		next = item->hh.next;
+		if (item->next != NULL &&
+			!f(item->next, item->reported != NULL ? item->reported : "", arg))
+			return;
+	}
+}
+
+bool cache_is_removed(
+	const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	return item != NULL && item->removed;
+}
+
+bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace, const char *name)
+{
+	const struct cache_item *item = item_of_name(c, kind, namespace, name);
+	char message[CACHE_MESSAGE_MAX];
+	return item != NULL && cache_in_use(c, item, message);
+}
+
+static int by_key(const struct cache_item *a, const struct cache_item *b)
+{
+	return strcmp(a->key, b->key);
+}
+
+void cache_each(const struct cache *c, enum kind kind,
+	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg)
+{
+	// Sorting changes the order of the links only, which nobody can see but this function.
+	struct cache *w = (struct cache *)(uintptr_t)c;
+	const struct cache_item *item, *next;
+
+	if (!w->sorted[kind])
+		HASH_SORT(w->items[kind], by_key);
+	w->sorted[kind] = true;
+	for (item = c->items[kind]; item != NULL; item = next) {
+		next = item->hh.next;
+		if (item->obj != NULL && !f(item->obj, item->json, arg))
+			return;
+	}
+}
+
+static const void *copy_list(const struct cache_list *l, size_t *ret_n)
+{
+	const struct object **copy = l->n > 0 ? malloc(l->n * sizeof(struct object *)) : NULL;
+
+	*ret_n = copy != NULL ? l->n : 0;
+	if (copy != NULL)
+		memcpy(copy, l->obj, l->n * sizeof(struct object *));
+	return copy;
+}
+
+void cache_view(const struct cache *c, struct admission_view *ret_view)
+{
+	ret_view->networks = copy_list(&c->list[KIND_NETWORK], &ret_view->n_networks);
+	ret_view->subnets = copy_list(&c->list[KIND_SUBNET], &ret_view->n_subnets);
+	ret_view->ipinstances = copy_list(&c->list[KIND_IPINSTANCE], &ret_view->n_ipinstances);
+	ret_view->nodes = copy_list(&c->list[cache_node_kind(c)], &ret_view->n_nodes);
+}
+
+void admission_view_free(struct admission_view *view)
+{
+	free((void *)(uintptr_t)view->networks);
+	free((void *)(uintptr_t)view->subnets);
+	free((void *)(uintptr_t)view->ipinstances);
+	free((void *)(uintptr_t)view->nodes);
+	*view = (struct admission_view){0};
+}
