@@ -37,8 +37,8 @@ struct http_conf {
 // Listens. 0 or -errno (-EADDRINUSE, -EINVAL), message says what failed.
 int http_open(uv_loop_t *loop, const struct http_conf *conf, struct http_server **ret_server,
 	char message[MODEL_ERROR_MAX]);
-// Ends all connections; requests that wait for their answer still take it, to no avail. The memory
-// goes when the loop has turned. NULL is fine.
+// Ends all connections; not from within a handler. Requests that wait for their answer still take it,
+// to no avail. NULL is fine.
 void http_close(struct http_server *s);
 uint16_t http_port(const struct http_server *s);
 
