@@ -68,6 +68,14 @@ def logs_of_failures(request):
         print(request.getfixturevalue("cluster").logs())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests run beside each other file by file; all of the cluster's in one process, which has the cluster."""
+    for item in items:
+        group = "cluster" if "cluster" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
