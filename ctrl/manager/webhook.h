@@ -10,11 +10,12 @@
 #include "ctrl/store/kube_client.h"
 
 #define WEBHOOK_SERVICE "strata-webhook"
-#define WEBHOOK_SECRET "strata-webhook-certificate"
+#define WEBHOOK_SECRET "strata-webhook"
 #define WEBHOOK_VALIDATING "strata-validating-webhook"
 #define WEBHOOK_MUTATING "strata-mutating-webhook"
 
 struct webhook;
+struct metrics;
 
 // All texts are borrowed until webhook_stop; NULL takes the name above.
 struct webhook_conf {
@@ -26,9 +27,10 @@ struct webhook_conf {
 	const char *secret; // keeps CA, certificate and keys
 	const char *validating, *mutating; // configurations to patch; "": none
 	// Accounts by user name: the manager's, whose IPInstances are not looked at again, and the
-	// daemons'. NULL: system:serviceaccount:<namespace>:strata-manager and …:strata-vswitchd.
+	// daemons'. NULL: system:serviceaccount:<namespace>:strata-manager and …:strata-node.
 	const char *manager_account, *node_account;
 	const struct selection_conf *selection; // what pods get by default
+	struct metrics *metrics; // to count in; NULL: nothing is counted
 	// Whether this replica leads; asked whenever configurations are looked at. NULL: always.
 	bool (*leads)(void *arg);
 	void *arg; // leads'
@@ -38,7 +40,9 @@ struct webhook_conf {
 // what failed. Logs what goes wrong later, and tries again.
 int webhook_start(uv_loop_t *loop, struct kube_client *client, const struct webhook_conf *conf,
 	struct webhook **ret_webhook, char message[MODEL_ERROR_MAX]);
-void webhook_stop(struct webhook *w); // NULL is fine; before the client is closed
+// After the client is closed, so that no answer of it comes any more, and not from within one of its
+// call-backs. The memory goes when the loop has turned. NULL is fine.
+void webhook_stop(struct webhook *w);
 uint16_t webhook_port(const struct webhook *w);
 // Whether there is a certificate, so that the API server can be answered (readiness).
 bool webhook_ready(const struct webhook *w);
