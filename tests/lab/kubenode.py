@@ -187,7 +187,11 @@ class KubeNode:
         if self.holder is not None:
             self.holder.kill()
         for controller in CGROUPS.iterdir():
-            _remove_cgroups(controller / self.cgroup)
+            remove_cgroups(controller / self.cgroup)
+            try:
+                (controller / self.cgroup).parent.rmdir()  # the cluster's, once its last node is gone
+            except OSError:
+                pass
         run(f"ip netns delete {self.ns}", check=False)
 
     def _end_containers(self):
@@ -225,7 +229,7 @@ def _link(path):
         return None
 
 
-def _remove_cgroups(folder):
+def remove_cgroups(folder):
     """A group goes when nothing is in it; the kernel may need a moment for that."""
     for _ in range(20):
         for path, _, _ in os.walk(folder, topdown=False):
@@ -236,7 +240,3 @@ def _remove_cgroups(folder):
         if not folder.exists():
             break
         time.sleep(0.1)
-    try:
-        folder.parent.rmdir()  # the cluster's, once its last node is gone
-    except OSError:
-        pass
