@@ -1,0 +1,113 @@
+// The kube back end from the inside. kube_watch.c follows each kind by list and watch, kube_ops.c
+// carries out mutations, kube_event.c says Events; all by the client of kube_client.h.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "ctrl/store/kube_backoff.h"
+#include "ctrl/store/kube_event_log.h"
+#include "ctrl/store/kube_known.h"
+#include "ctrl/store/kube_lines.h"
+#include "ctrl/store/kube_path.h"
+#include "ctrl/store/kube_transfer.h"
+#include "ctrl/store/store.h"
+
+#define KUBE_PAGE 500 // objects of a list's answer
+#define KUBE_WATCH_MIN_S 300 // a watch is asked anew after a random time from this
+#define KUBE_WATCH_MAX_S 600 // to this, so that servers share watches anew
+#define KUBE_PULSE_MS 5000 // a watch is looked at so often
+#define KUBE_LINE_S 20 // an object that has not arrived whole by then is given up with its watch
+#define KUBE_STUCK_MAX 5 // tries of a watch that get nowhere before a list is made instead
+#define KUBE_EVENTS_MAX 256 // Events that wait to be sent; more are lost
+
+struct kube_store;
+
+enum kube_phase {
+	PHASE_LIST,
+	PHASE_WATCH,
+};
+
+// Follows one kind.
+struct kube_reflector {
+	struct kube_store *store;
+	enum kind kind;
+	enum kube_phase phase; // under way, or next after the wait
+	struct kube_transfer *transfer; // under way; NULL: the timer runs
+	uv_timer_t timer; // the wait before the next try, or the pulse of a watch
+	struct kube_backoff backoff;
+	struct kube_known known;
+	// List.
+	char *more; // owned; the token of the page to ask for; NULL: the first
+	unsigned int page; // objects to ask for
+	bool synced; // the first list is complete
+	// Watch.
+	char version[64]; // what was seen last
+	struct kube_lines lines;
+	uint64_t since, line_since; // ms of the loop; the watch, the line that is pending began
+	bool progress; // the watch under way has brought something
+	bool alive; // the watch under way has been well for a while
+	bool gone; // the server has forgotten version
+	unsigned int n_stuck;
+	bool broken; // was reported, nothing good has come since
+	char complaint[MODEL_ERROR_MAX]; // logged; "": all is well
+};
+
+struct kube_op; // kube_ops.c: a mutation under way
+struct kube_event; // kube_event.c: an Event that waits
+
+struct kube_store {
+	struct store store;
+	uv_loop_t *loop;
+	struct kube_client *client;
+	char *component, *node_name; // owned; node_name may be NULL
+	uint32_t kinds; // to watch
+	struct store_watcher watcher;
+	struct kube_reflector reflectors[KIND_COUNT];
+	struct kube_op *ops; // owned
+	uv_timer_t ops_timer; // for those that failed at once
+	struct kube_event_log *event_log; // owned
+	struct kube_event *events; // owned; the first is under way
+	unsigned int n_events;
+	unsigned int n_handles; // that are not closed yet
+	bool closing;
+};
+
+// ── kube_watch.c ───────────────────────────────────────────────────────────────────────────────
+void kube_reflector_start(struct kube_reflector *r);
+void kube_reflector_fini(struct kube_reflector *r); // after its handles are closed
+// Tries the phase again after a wait, and says why once.
+void kube_reflector_failed(struct kube_reflector *r, const char *message);
+void kube_reflector_well(struct kube_reflector *r); // the server answers
+void kube_reflector_go(struct kube_reflector *r, enum kube_phase phase); // now
+void kube_reflector_wait(struct kube_reflector *r, enum kube_phase phase); // after a wait
+// The collection's path with what both list and watch ask. -EMSGSIZE.
+int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]);
+// Hands an object to the watcher unless that was told of it. obj is stripped. False: the store is closing.
+bool kube_reflector_put(struct kube_reflector *r, cJSON *obj);
+bool kube_reflector_tell(
+	struct kube_reflector *r, enum store_event event, const cJSON *obj, const char *message);
+uint32_t kube_random(void);
+
+// ── kube_list.c, kube_stream.c ─────────────────────────────────────────────────────────────────
+void kube_list(struct kube_reflector *r);
+void kube_stream(struct kube_reflector *r);
+
+// ── kube_ops.c ─────────────────────────────────────────────────────────────────────────────────
+void kube_create(struct store *s, const cJSON *obj, store_done *done, void *arg);
+void kube_update(struct store *s, const cJSON *obj, store_done *done, void *arg);
+void kube_update_status(struct store *s, const cJSON *obj, store_done *done, void *arg);
+void kube_delete(struct store *s, enum kind kind, const char *namespace, const char *name,
+	store_done *done, void *arg);
+void kube_delete_version(struct store *s, const struct store_name *name, const char *uid,
+	const char *resource_version, store_done *done, void *arg);
+void kube_patch(struct store *s, const struct store_name *name, const cJSON *merge_patch,
+	bool status, store_done *done, void *arg);
+void kube_get(struct store *s, const struct store_name *name, store_done *done, void *arg);
+void kube_ops_clear(struct kube_store *k);
+
+// ── kube_event.c ───────────────────────────────────────────────────────────────────────────────
+void kube_event(struct store *s, const struct store_event_record *r);
+void kube_events_clear(struct kube_store *k);
