@@ -230,7 +230,8 @@ class ApiServer:
 
     def apply(self, *objects):
         """Applies objects (dicts, or YAML as text) as kubectl apply does."""
-        text = "\n---\n".join(o if isinstance(o, str) else json.dumps(o) for o in objects)
+        # Without the first separator kubectl would take the whole for JSON.
+        text = "".join("---\n" + (o if isinstance(o, str) else json.dumps(o)) + "\n" for o in objects)
         return self.kubectl(["apply", "-f", "-"], input=text)
 
     def request(self, method, path, body=None, content_type="application/json", token=None):
