@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MESSAGE_MAX 1024
+#define LINE_LEN_MAX (4 * MESSAGE_MAX + 256) // every character escaped
 
 static enum log_level threshold = LOG_LEVEL_NOTICE;
 
@@ -33,21 +35,44 @@ int log_level_parse(const char *text, enum log_level *ret_level)
 	return -EINVAL;
 }
 
-// Writes text as a logfmt value: quoted, so that a newline or quote from outside cannot forge a line.
-static void put_quoted(FILE *f, const char *text)
+// A line while it is made. What does not fit is left out, but for the line's end.
+struct line {
+	char text[LINE_LEN_MAX];
+	size_t len;
+};
+
+static void put(struct line *l, char c)
 {
-	putc_unlocked('"', f);
+	if (l->len < sizeof(l->text) - 1)
+		l->text[l->len++] = c;
+}
+
+static void put_text(struct line *l, const char *text)
+{
+	for (; *text != '\0'; text++)
+		put(l, *text);
+}
+
+// Writes text as a logfmt value: quoted, so that a newline or quote from outside cannot forge a line.
+static void put_quoted(struct line *l, const char *text)
+{
+	char escaped[8];
+
+	put(l, '"');
 	for (const char *c = text; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			fprintf(f, "\\%c", *c);
-		else if (*c == '\n')
-			fputs("\\n", f);
-		else if ((unsigned char)*c < 0x20)
-			fprintf(f, "\\x%02x", (unsigned char)*c);
-		else
-			putc_unlocked(*c, f);
+		if (*c == '"' || *c == '\\') {
+			put(l, '\\');
+			put(l, *c);
+		} else if (*c == '\n') {
+			put_text(l, "\\n");
+		} else if ((unsigned char)*c < 0x20) {
+			(void)snprintf(escaped, sizeof(escaped), "\\x%02x", (unsigned char)*c);
+			put_text(l, escaped);
+		} else {
+			put(l, *c);
+		}
 	}
-	putc_unlocked('"', f);
+	put(l, '"');
 }
 
 int log_write(enum log_level level, int err, const char *format, ...)
@@ -68,15 +93,16 @@ int log_write(enum log_level level, int err, const char *format, ...)
 	(void)gmtime_r(&now.tv_sec, &tm);
 	(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 
-	flockfile(stderr);
-	fprintf(stderr, "time=%s.%03ldZ level=%s msg=", stamp, now.tv_nsec / 1000000,
-		level_names[level]);
-	put_quoted(stderr, message);
+	struct line line = {.len = 0};
+	line.len = (size_t)snprintf(line.text, sizeof(line.text),
+		"time=%s.%03ldZ level=%s msg=", stamp, now.tv_nsec / 1000000, level_names[level]);
+	put_quoted(&line, message);
 	if (err != 0) {
-		fputs(" err=", stderr);
-		put_quoted(stderr, strerror(-err));
+		put_text(&line, " err=");
+		put_quoted(&line, strerror(-err));
 	}
-	putc_unlocked('\n', stderr);
-	funlockfile(stderr);
+	line.text[line.len++] = '\n';
+	// In one piece: stderr has no buffer, and would take a system call for every character.
+	(void)!write(STDERR_FILENO, line.text, line.len);
 	return err;
 }
