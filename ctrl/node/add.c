@@ -1,5 +1,5 @@
-// CNI ADD, first part: the Pod object. With the dir store nobody else makes one, so the ADD does;
-// in Kubernetes, and if someone wrote one by hand, it is there already.
+// CNI ADD, beginning and ending. Its steps are add_pod.c's (or, in Kubernetes, add_kube.c's),
+// add_wait.c's and add_port.c's.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +90,22 @@ static void fill_attachment(struct attachment *a, const struct cni_request *r)
 	attachment_host_ifname(r->container_id, r->ifname, a->host_ifname);
 }
 
+void add_lap(struct add *add, enum add_lap lap)
+{
+	uint64_t now = uv_hrtime();
+
+	add->lap[lap] += now - add->lap_began;
+	add->lap_began = now;
+}
+
+void add_object(struct add *add)
+{
+	if (add->op->cni->conf.config->store_kube)
+		add_kube(add);
+	else
+		add_pod(add);
+}
+
 void add_begin(struct op *op)
 {
 	struct cni *cni = op->cni;
@@ -103,6 +119,7 @@ void add_begin(struct op *op)
 		return;
 	}
 	add->op = op;
+	add->lap_began = uv_hrtime();
 	op->add = add;
 	if (s->attached) {
 		add_again(add);
@@ -116,7 +133,7 @@ void add_begin(struct op *op)
 		return;
 	}
 	add->deadline = uv_now(cni->conf.loop) + cni->conf.config->attach_timeout_ms;
-	add_pod(add);
+	add_object(add);
 }
 
 static void on_undone(void *arg)
@@ -133,6 +150,8 @@ void add_fail(struct add *add)
 	add->failing = true;
 	add_stop_waiting(add);
 	log_debug("ADD of '%s' fails: %s", op->slot->key, add->failure.msg);
+	if (add->failure.code != CNI_TRY_AGAIN_LATER) // that is no fault of the pod's
+		tell_failure(op->cni, op->slot, &add->failure);
 	slot_release(op->cni, op->slot, add->pod_created, on_undone, add);
 }
 
@@ -151,169 +170,4 @@ void add_cancel(struct add *add)
 	add->cancelled = true;
 	if (add->wait != WAIT_NOTHING && !add->failing)
 		(void)add_ended(add);
-}
-
-// ── The Pod object ─────────────────────────────────────────────────────────────────────────────
-
-static cJSON *pod_json(const struct add *add)
-{
-	const struct op *op = add->op;
-	const struct attachment *a = &op->slot->a;
-	cJSON *pod = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(pod, "apiVersion", kind_api_version(KIND_POD));
-	cJSON_AddStringToObject(pod, "kind", kind_name(KIND_POD));
-	cJSON *meta = cJSON_AddObjectToObject(pod, "metadata");
-	cJSON_AddStringToObject(meta, "name", a->pod);
-	cJSON_AddStringToObject(meta, "namespace", a->namespace);
-	if (op->request.uid[0] != '\0')
-		cJSON_AddStringToObject(meta, "uid", op->request.uid);
-	if (op->request.labels != NULL)
-		cJSON_AddItemToObject(meta, "labels", cJSON_Duplicate(op->request.labels, true));
-	cJSON *annotations = op->request.annotations != NULL
-				     ? cJSON_Duplicate(op->request.annotations, true)
-				     : cJSON_CreateObject();
-	cJSON_DeleteItemFromObjectCaseSensitive(annotations, ANNOTATION_CONTAINER);
-	cJSON_AddStringToObject(annotations, ANNOTATION_CONTAINER, a->container_id);
-	cJSON_AddItemToObject(meta, "annotations", annotations);
-	cJSON *spec = cJSON_AddObjectToObject(pod, "spec");
-	cJSON_AddStringToObject(spec, "nodeName", op->cni->conf.config->node_name);
-	return pod;
-}
-
-static void on_pod_created(void *arg, int err, const cJSON *obj, const char *message)
-{
-	struct add *add = arg;
-	struct attachment *a = &add->op->slot->a;
-	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(obj, "metadata");
-	const char *uid = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "uid"));
-
-	add->pod_created = err == 0;
-	if (err == 0 && uid != NULL && strlen(uid) < sizeof(a->uid))
-		strcpy(a->uid, uid);
-	if (add_ended(add))
-		return;
-	if (err == 0) {
-		add_address(add);
-	} else if (err == -EEXIST) {
-		add_wait_for(add, WAIT_POD); // the cache will hear of it
-	} else {
-		(void)cni_failure_set(&add->failure, CNI_IO_FAILURE, message,
-			"cannot create Pod '%s/%.200s'", a->namespace, a->pod);
-		add_fail(add);
-	}
-}
-
-static void on_pod_deleted(void *arg, int err, const cJSON *, const char *message)
-{
-	struct add *add = arg;
-	const struct attachment *a = &add->op->slot->a;
-
-	if (add_ended(add))
-		return;
-	if (err < 0 && err != -ENOENT) {
-		(void)cni_failure_set(&add->failure, CNI_IO_FAILURE, message,
-			"cannot replace Pod '%s/%.200s'", a->namespace, a->pod);
-		add_fail(add);
-		return;
-	}
-	add_pod(add);
-}
-
-static void on_pod_bound(void *arg, int err, const cJSON *, const char *message)
-{
-	struct add *add = arg;
-	const struct attachment *a = &add->op->slot->a;
-
-	if (add_ended(add))
-		return;
-	if (err == -ESTALE) {
-		add_wait_for(add, WAIT_POD);
-	} else if (err < 0) {
-		(void)cni_failure_set(&add->failure, CNI_IO_FAILURE, message,
-			"cannot bind Pod '%s/%.200s' to this node", a->namespace, a->pod);
-		add_fail(add);
-	} else {
-		add_address(add);
-	}
-}
-
-// A Pod that was written by hand and is on no node yet: this ADD is its scheduler.
-static void bind_pod(struct add *add)
-{
-	const struct cni_conf *conf = &add->op->cni->conf;
-	const struct attachment *a = &add->op->slot->a;
-	cJSON *pod =
-		cJSON_Duplicate(cache_get_json(conf->cache, KIND_POD, a->namespace, a->pod), true);
-	cJSON *spec = cJSON_GetObjectItemCaseSensitive(pod, "spec");
-
-	if (spec == NULL)
-		spec = cJSON_AddObjectToObject(pod, "spec");
-	cJSON_DeleteItemFromObjectCaseSensitive(spec, "nodeName");
-	cJSON_AddStringToObject(spec, "nodeName", conf->config->node_name);
-	conf->store->ops->update(conf->store, pod, on_pod_bound, add);
-	cJSON_Delete(pod);
-}
-
-static void use_pod(struct add *add, const struct pod *pod)
-{
-	strcpy(add->op->slot->a.uid, pod->obj.meta.uid);
-	if (pod->node_name[0] == '\0')
-		bind_pod(add);
-	else
-		add_address(add);
-}
-
-void add_pod(struct add *add)
-{
-	const struct op *op = add->op;
-	const struct cni_conf *conf = &op->cni->conf;
-	const struct attachment *a = &op->slot->a;
-	const struct pod *pod =
-		(const void *)cache_get(conf->cache, KIND_POD, a->namespace, a->pod);
-
-	if (pod == NULL) {
-		cJSON *json = pod_json(add);
-
-		conf->store->ops->create(conf->store, json, on_pod_created, add);
-		cJSON_Delete(json);
-	} else if (pod->obj.meta.deleting) {
-		add_wait_for(add, WAIT_POD);
-	} else if (pod->node_name[0] != '\0' &&
-		   strcmp(pod->node_name, conf->config->node_name) != 0) {
-		(void)cni_failure_set(&add->failure, CNI_TRY_AGAIN_LATER,
-			"delete that pod first, or give this one another name",
-			"Pod '%s/%.100s' is on node '%.100s'", a->namespace, a->pod,
-			pod->node_name);
-		add_fail(add);
-	} else if (op->request.uid[0] == '\0' || strcmp(op->request.uid, pod->obj.meta.uid) == 0) {
-		use_pod(add, pod);
-	} else if (!add->pod_replaced) {
-		// An earlier pod of that name, which has no port any more.
-		add->pod_replaced = true;
-		conf->store->ops->delete (
-			conf->store, KIND_POD, a->namespace, a->pod, on_pod_deleted, add);
-	} else {
-		add_wait_for(add, WAIT_POD);
-	}
-}
-
-void add_pod_event(struct cni *cni, const struct object *pod)
-{
-	struct add *add, *next;
-
-	DL_FOREACH_SAFE (cni->waiting, add, next) {
-		const struct attachment *a = &add->op->slot->a;
-
-		if (strcmp(a->pod, pod->meta.name) != 0 ||
-			strcmp(a->namespace, pod->meta.namespace) != 0)
-			continue;
-		bool for_pod = add->wait == WAIT_POD;
-
-		add_stop_waiting(add);
-		if (for_pod)
-			add_pod(add);
-		else
-			add_address(add);
-	}
 }

@@ -1,12 +1,15 @@
 // CNI ADD, last part: what the addresses must be like, the underlay's checks, the port, the file,
 // the answer.
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctrl/log.h"
 #include "ctrl/node/cni_inner.h"
+
+#define NS_PER_US 1000
 
 // ── Consistency ────────────────────────────────────────────────────────────────────────────────
 
@@ -17,18 +20,14 @@ struct collect {
 };
 
 // Takes one more of the pod's IPInstances into the attachment.
-static bool collect_address(const struct object *obj, const cJSON *, void *arg)
+static bool collect_address(const struct ipinstance *i, void *arg)
 {
 	struct collect *c = arg;
 	struct attachment *a = &c->add->op->slot->a;
-	const struct ipinstance *i = (const void *)obj;
 	const char *node = c->add->op->cni->conf.config->node_name;
 	bool v4 = ip_is_v4(&i->address.ip.ip);
 	bool *has = v4 ? &c->has_ip4 : &c->has_ip6;
 
-	if (obj->meta.deleting || strcmp(i->binding.pod_uid, a->uid) != 0 ||
-		strcmp(i->binding.node_name, node) != 0)
-		return true;
 	if (*has)
 		c->wrong = v4 ? "two IPv4 addresses" : "two IPv6 addresses";
 	else if (a->n_addr > 0 && memcmp(a->mac, i->address.mac, sizeof(a->mac)) != 0)
@@ -58,16 +57,6 @@ static void sort_addresses(struct attachment *a)
 		a->addr[0] = a->addr[1];
 		a->addr[1] = first;
 	}
-}
-
-// Whether this node belongs to the (underlay) Network.
-static bool node_in_network(const struct cni_conf *conf, const struct network *n)
-{
-	const struct object *info =
-		cache_get(conf->cache, KIND_NODEINFO, NULL, conf->config->node_name);
-
-	return key_values_select(
-		&n->node_selector, info != NULL ? &info->meta.labels : &conf->config->node_labels);
 }
 
 static void on_underlay_checked(void *arg, int err, const char *message)
@@ -108,7 +97,7 @@ void add_checks(struct add *add)
 
 	add->held_before = true;
 	a->n_addr = 0;
-	cache_each(conf->cache, KIND_IPINSTANCE, collect_address, &c);
+	bindings_each(add->op->cni->bindings, a->uid, collect_address, &c);
 	const struct network *n =
 		(const void *)cache_get(conf->cache, KIND_NETWORK, NULL, a->network);
 	if (c.wrong != NULL || n == NULL) {
@@ -124,9 +113,11 @@ void add_checks(struct add *add)
 	a->mtu = fib_pod_mtu(conf->fib, a->overlay);
 	if (a->overlay) {
 		add_port(add);
-	} else if (!node_in_network(conf, n)) {
+	} else if (!fib_selects_this_node(conf->fib, &n->node_selector)) {
 		(void)cni_failure_set(&add->failure, CNI_INCONSISTENT,
-			"its nodeSelector must match the node's labels (node.labels)",
+			conf->config->store_kube
+				? "its nodeSelector must match the labels of the Node"
+				: "its nodeSelector must match the node's labels (node.labels)",
 			"node '%.100s' does not belong to Network '%.100s'",
 			conf->config->node_name, a->network);
 		add_fail(add);
@@ -144,86 +135,50 @@ static void fail_port(struct add *add, const char *step)
 	add_fail(add);
 }
 
-static void status_of(const struct attachment *a, const char *node, cJSON *status)
+// Where the time went, in microseconds; bench/bench_add.py reads it.
+static void log_laps(const struct add *add)
 {
-	time_t now = time(NULL);
-	struct tm tm;
-	char text[40];
+	static const char *const names[] = {
+		"wait", "check", "queue", "link", "device", "file", "publish"};
+	char text[256];
+	size_t len = 0;
+	uint64_t own = 0;
 
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	cJSON_AddStringToObject(status, "sandboxID", a->container_id);
-	cJSON_AddStringToObject(status, "nodeName", node);
-	cJSON_AddStringToObject(status, "podName", a->pod);
-	cJSON_AddStringToObject(status, "podNamespace", a->namespace);
-	cJSON_AddStringToObject(status, "updateTimestamp", text);
-}
-
-static void on_status_written(void *, int err, const cJSON *, const char *message)
-{
-	if (err < 0 && err != -ENOENT)
-		(void)log_warn(err, "cannot write an IPInstance's status: %s",
-			message != NULL ? message : "no reason given");
-}
-
-// Nobody waits for this: it tells people where the address is, and the next ADD who held it last.
-static void write_statuses(const struct cni *cni, const struct attachment *a)
-{
-	struct store *store = cni->conf.store;
-
-	for (size_t i = 0; i < a->n_addr; i++) {
-		cJSON *obj = cJSON_CreateObject();
-		char name[64];
-
-		ipinstance_name(&a->addr[i].link.ip, name);
-		cJSON_AddStringToObject(obj, "apiVersion", kind_api_version(KIND_IPINSTANCE));
-		cJSON_AddStringToObject(obj, "kind", kind_name(KIND_IPINSTANCE));
-		cJSON *meta = cJSON_AddObjectToObject(obj, "metadata");
-		cJSON_AddStringToObject(meta, "name", name);
-		cJSON_AddStringToObject(meta, "namespace", a->namespace);
-		status_of(a, cni->conf.config->node_name, cJSON_AddObjectToObject(obj, "status"));
-		store->ops->update_status(store, obj, on_status_written, NULL);
-		cJSON_Delete(obj);
+	static_assert(sizeof(names) / sizeof(names[0]) == LAP_COUNT);
+	for (size_t i = 0; i < LAP_COUNT; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%" PRIu64, names[i],
+			add->lap[i] / NS_PER_US);
+		own += i == LAP_WAIT ? 0 : add->lap[i];
 	}
+	log_debug("attached '%s' as port %u, own=%" PRIu64 "%s", add->op->slot->key,
+		add->op->slot->port, own / NS_PER_US, text);
 }
 
-static void save(void *arg)
-{
-	struct add *add = arg;
-
-	add->err =
-		attachment_save(add->op->cni->conf.config->state_dir, &add->op->slot->a, add->why);
-}
-
-static void on_saved(void *arg)
-{
-	struct add *add = arg;
-	struct slot *s = add->op->slot;
-
-	s->on_disk = true; // perhaps only in part
-	if (add_ended(add))
-		return;
-	if (add->err < 0) {
-		fail_port(add, "its file");
-		return;
-	}
-	s->attached = true;
-	write_statuses(add->op->cni, &s->a);
-	log_debug("attached '%s' as port %u", s->key, s->port);
-	op_reply(add->op, cni_result(&s->a));
-}
-
-// Opening a socket takes the kernel tens of milliseconds: it has a table for all packet buffers.
+// Opening a socket takes the kernel a while: it has a table for all packet buffers. What a restart
+// needs is written before anything is published, so that no port is ever unknown to it.
 static void make(void *arg)
 {
 	struct add *add = arg;
 	struct slot *s = add->op->slot;
+	const struct config *c = add->op->cni->conf.config;
 	int ifindex = 0;
 
-	add->err = port_make(add->op->cni->conf.config, &s->a, &ifindex, add->why);
-	add->made = add->err == 0;
-	if (add->made)
-		add->err = port_open(add->op->cni, s, ifindex, add->why);
+	add_lap(add, LAP_QUEUE);
+	add->step = s->a.vhost ? "the directory" : "the link";
+	add->err = port_make(c, &s->a, &ifindex, add->why);
+	add_lap(add, LAP_LINK);
+	if (add->err < 0)
+		return;
+	add->made = true;
+	add->step = "the device";
+	add->err = port_open(add->op->cni, s, ifindex, add->why);
+	add_lap(add, LAP_DEVICE);
+	if (add->err < 0)
+		return;
+	add->step = "its file";
+	add->saved = true; // perhaps only in part
+	add->err = attachment_save(c->state_dir, &s->a, add->why);
+	add_lap(add, LAP_FILE);
 }
 
 static void on_made(void *arg)
@@ -233,10 +188,11 @@ static void on_made(void *arg)
 	struct cni *cni = add->op->cni;
 
 	s->made = add->made;
+	s->on_disk = add->saved;
 	if (add_ended(add))
 		return;
 	if (add->err < 0) {
-		fail_port(add, s->made ? "the device" : s->a.vhost ? "the directory" : "the link");
+		fail_port(add, add->step);
 		return;
 	}
 	int ret = port_publish(cni, s);
@@ -245,8 +201,11 @@ static void on_made(void *arg)
 		fail_port(add, "its place in the switch");
 		return;
 	}
-	if (pool_run(cni->conf.loop, save, on_saved, add) < 0)
-		fail_port(add, "out of memory");
+	add_lap(add, LAP_PUBLISH);
+	s->attached = true;
+	log_laps(add);
+	status_write(cni, s);
+	op_reply(add->op, cni_result(&s->a));
 }
 
 // From the network configuration, else from the pod.
@@ -267,6 +226,7 @@ void add_port(struct add *add)
 	struct cni *cni = add->op->cni;
 	struct attachment *a = &add->op->slot->a;
 
+	add_lap(add, LAP_CHECK);
 	a->vhost = wants_vhost(add);
 	if (a->vhost && vhost_socket_path(cni->conf.config, a) < 0) {
 		(void)snprintf(add->why, sizeof(add->why),

@@ -17,13 +17,23 @@ static void time_out(struct add *add)
 	const struct cni_conf *conf = &add->op->cni->conf;
 	const struct attachment *a = &add->op->slot->a;
 	const char *remedy =
-		add->wait == WAIT_POD
-			? "its Pod object is being deleted, or was not made by this runtime"
-			: "is a manager active, and has it a Network and Subnet for this pod?";
+		add->wait != WAIT_POD
+			? "is a manager active, and has it a Network and Subnet for this pod?"
+		: conf->config->store_kube
+			? "is the API server reachable, and is it this cluster's pod?"
+			: "its Pod object is being deleted, or was not made by this runtime";
 
-	(void)cni_failure_set(&add->failure, CNI_NO_ADDRESS, remedy,
-		"no IPInstance for pod '%s/%.200s' within %u ms", a->namespace, a->pod,
-		conf->config->attach_timeout_ms);
+	if (add->wait == WAIT_POD)
+		(void)cni_failure_set(&add->failure, CNI_NO_ADDRESS, remedy,
+			"failed to get pod %s/%.200s: not seen within %u ms", a->namespace, a->pod,
+			conf->config->attach_timeout_ms);
+	else
+		(void)cni_failure_set(&add->failure, CNI_NO_ADDRESS, remedy,
+			"failed to wait for pod %s/%.150s to be coupled with ip, expect %zu and "
+			"get %zu "
+			"(no IPInstance within %u ms)",
+			a->namespace, a->pod, add->n_expected, add->n_found,
+			conf->config->attach_timeout_ms);
 	add_fail(add);
 }
 
@@ -62,16 +72,6 @@ void add_stop_waiting(struct add *add)
 
 // ── Addresses ──────────────────────────────────────────────────────────────────────────────────
 
-// How many addresses the pod is to have.
-static size_t n_expected(const struct add *add, const struct pod *pod)
-{
-	const char *family = key_values_get(&pod->obj.meta.annotations, ANNOTATION_IP_FAMILY);
-
-	if (family == NULL)
-		family = add->op->cni->conf.config->manager.default_ip_family;
-	return strcmp(family, "DualStack") == 0 ? 2 : 1;
-}
-
 // What the manager says about a pod that gets no address, or NULL.
 static const char *refusal_of(const struct add *add)
 {
@@ -96,19 +96,9 @@ static const char *refusal_of(const struct add *add)
 	return NULL;
 }
 
-struct count {
-	const struct add *add;
-	size_t n;
-};
-
-static bool count_address(const struct object *obj, const cJSON *, void *arg)
+static bool count_address(const struct ipinstance *, void *n)
 {
-	struct count *c = arg;
-	const struct ipinstance *i = (const void *)obj;
-
-	if (!obj->meta.deleting && strcmp(i->binding.pod_uid, c->add->op->slot->a.uid) == 0 &&
-		strcmp(i->binding.node_name, c->add->op->cni->conf.config->node_name) == 0)
-		c->n++;
+	(*(size_t *)n)++;
 	return true;
 }
 
@@ -118,7 +108,6 @@ void add_address(struct add *add)
 	const struct attachment *a = &add->op->slot->a;
 	const struct pod *pod =
 		(const void *)cache_get(conf->cache, KIND_POD, a->namespace, a->pod);
-	struct count count = {.add = add};
 
 	if (pod == NULL || pod->obj.meta.deleting || strcmp(pod->obj.meta.uid, a->uid) != 0) {
 		(void)cni_failure_set(&add->failure, CNI_TRY_AGAIN_LATER, NULL,
@@ -126,9 +115,15 @@ void add_address(struct add *add)
 		add_fail(add);
 		return;
 	}
-	cache_each(conf->cache, KIND_IPINSTANCE, count_address, &count);
+	if (!add_family(conf, pod, &add->n_expected, &add->failure)) {
+		add_fail(add);
+		return;
+	}
+	add->n_found = 0;
+	bindings_each(add->op->cni->bindings, a->uid, count_address, &add->n_found);
 	const char *refusal = refusal_of(add);
-	if (count.n >= n_expected(add, pod)) {
+	if (add->n_found >= add->n_expected) {
+		add_lap(add, LAP_WAIT);
 		add_checks(add);
 	} else if (refusal != NULL) {
 		(void)cni_failure_set(&add->failure, CNI_REFUSED, NULL, "pod '%s/%.100s': %.200s",
@@ -149,5 +144,25 @@ void add_address_event(struct cni *cni, const struct ipinstance *i)
 			add_stop_waiting(add);
 			add_address(add);
 		}
+	}
+}
+
+void add_pod_event(struct cni *cni, const struct object *pod)
+{
+	struct add *add, *next;
+
+	DL_FOREACH_SAFE (cni->waiting, add, next) {
+		const struct attachment *a = &add->op->slot->a;
+
+		if (strcmp(a->pod, pod->meta.name) != 0 ||
+			strcmp(a->namespace, pod->meta.namespace) != 0)
+			continue;
+		bool for_pod = add->wait == WAIT_POD;
+
+		add_stop_waiting(add);
+		if (for_pod)
+			add_object(add);
+		else
+			add_address(add);
 	}
 }

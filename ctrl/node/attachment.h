@@ -50,7 +50,7 @@ cJSON *attachment_encode(const struct attachment *a);
 // 0, or -EINVAL with why, *ret untouched.
 int attachment_decode(const cJSON *json, struct attachment *ret, char why[ATTACHMENT_WHY_MAX]);
 
-// Writes the file so that a crash leaves either the old one or the new one.
+// Writes the file so that a crash of the process leaves either the old one or the new one.
 int attachment_save(
 	const char *state_dir, const struct attachment *a, char why[ATTACHMENT_WHY_MAX]);
 // 0 also if there is none.
@@ -62,7 +62,8 @@ int attachment_load_all(const char *state_dir,
 	void (*f)(void *arg, const char *file, const struct attachment *a, const char *why),
 	void *arg);
 
-// Writes text to path by way of a temporary file beside it, synced to disk.
+// Writes text to path by way of a temporary file beside it: the end of the process, at any moment,
+// leaves the old content or the new.
 int file_replace(const char *path, const char *text);
 // Makes the directory path and those above it.
 int make_directories(const char *path);

@@ -30,20 +30,7 @@ int make_directories(const char *path)
 	return mkdir(buf, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int sync_directory_of(const char *path)
-{
-	char dir[PATH_LEN_MAX];
-
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int ret = fsync(fd) < 0 ? -errno : 0;
-	(void)close(fd);
-	return ret;
-}
-
-static int write_synced(const char *path, const char *text)
+static int write_whole(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	int ret = 0;
@@ -60,25 +47,25 @@ static int write_synced(const char *path, const char *text)
 			len -= (size_t)n;
 		}
 	}
-	if (ret == 0 && fsync(fd) < 0)
-		ret = -errno;
 	if (close(fd) < 0 && ret == 0)
 		ret = -errno;
 	return ret;
 }
 
+// Nothing is synced to the disk: what the files tell of, network namespaces and their devices, does
+// not outlive the kernel either. Renaming is enough against the end of the process alone.
 int file_replace(const char *path, const char *text)
 {
 	char temporary[PATH_LEN_MAX];
 
 	if (snprintf(temporary, sizeof(temporary), "%s" TEMPORARY, path) >= (int)sizeof(temporary))
 		return -ENAMETOOLONG;
-	int ret = write_synced(temporary, text);
+	int ret = write_whole(temporary, text);
 	if (ret == 0 && rename(temporary, path) < 0)
 		ret = -errno;
 	if (ret < 0)
 		(void)unlink(temporary);
-	return ret < 0 ? ret : sync_directory_of(path);
+	return ret;
 }
 
 static void path_of(const char *state_dir, const struct attachment *a, char path[PATH_LEN_MAX])

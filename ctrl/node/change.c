@@ -177,12 +177,23 @@ static void apply(struct daemon *d, struct conn *conn, enum kind kind, cJSON *gi
 	cJSON_Delete(given);
 }
 
+// The API server has admission of its own, and accounts for people.
+static bool refused_in_kubernetes(const struct daemon *d, struct conn *conn)
+{
+	if (!d->config.store_kube)
+		return false;
+	conn_fail(conn, ENOTSUP, "the objects are the API server's", "use kubectl");
+	return true;
+}
+
 void answer_apply(struct daemon *d, struct conn *conn, const cJSON *object)
 {
 	char field[MODEL_ERROR_MAX], message[MODEL_ERROR_MAX + 32];
 	const cJSON *meta = get(object, "metadata");
 	enum kind kind;
 
+	if (refused_in_kubernetes(d, conn))
+		return;
 	if (!cJSON_IsObject(object) || kind_of_object(object, &kind) < 0 || !kind_in_dir(kind)) {
 		conn_fail(conn, EINVAL, "unknown kind of object, or apiVersion",
 			"known: Network, Subnet, IPInstance, NodeInfo of " API_VERSION
@@ -215,6 +226,8 @@ void answer_delete(struct daemon *d, struct conn *conn, const cJSON *what)
 	struct admission_view view;
 	enum kind kind;
 
+	if (refused_in_kubernetes(d, conn))
+		return;
 	if (kind_text == NULL || kind_parse(kind_text, &kind) < 0 || name == NULL) {
 		conn_fail(conn, EINVAL, "delete needs kind and name",
 			"known kinds: network, subnet, ipinstance, nodeinfo, pod");

@@ -211,6 +211,12 @@ void cni_handle(struct cni *cni, struct conn *conn, const cJSON *json)
 		conn_fail(conn, CNI_TRY_AGAIN_LATER, "the daemon is stopping", NULL);
 		return;
 	}
+	if (!cni->serving && request.command != CNI_STATUS) {
+		cni_request_fini(&request);
+		conn_fail(conn, CNI_TRY_AGAIN_LATER, "the cluster's objects are not read yet",
+			unread_remedy(cni));
+		return;
+	}
 	switch (request.command) {
 	case CNI_GC:
 		cni_gc(cni, conn, &request);
@@ -236,9 +242,13 @@ static void on_cache_event(void *arg, enum kind kind, enum cache_event event,
 		return;
 	if (kind == KIND_POD)
 		add_pod_event(cni, obj);
-	if (kind == KIND_IPINSTANCE && event == CACHE_PUT) {
-		const struct ipinstance *i = OBJECT_AS(ipinstance, (uintptr_t)obj);
-
+	if (kind != KIND_IPINSTANCE)
+		return;
+	const struct ipinstance *i = (const void *)obj;
+	if (event == CACHE_DELETED) {
+		bindings_del(cni->bindings, i);
+	} else {
+		bindings_put(cni->bindings, i);
 		add_address_event(cni, i);
 		restore_address_event(cni, i);
 	}
@@ -251,8 +261,15 @@ int cni_new(const struct cni_conf *conf, struct cni **ret_cni)
 	if (cni == NULL)
 		return -ENOMEM;
 	cni->conf = *conf;
+	cni->bindings = bindings_new(conf->config->node_name);
+	if (cni->bindings == NULL) {
+		free(cni);
+		return -ENOMEM;
+	}
 	(void)uv_timer_init(conf->loop, &cni->timer);
 	cni->timer.data = cni;
+	(void)uv_timer_init(conf->loop, &cni->status_timer);
+	cni->status_timer.data = cni;
 	cni->subscriber = (struct cache_subscriber){.event = on_cache_event, .arg = cni};
 	cache_subscribe(conf->cache, &cni->subscriber);
 	*ret_cni = cni;
@@ -269,6 +286,7 @@ void cni_stop(struct cni *cni)
 			add_cancel(s->ops->add);
 	}
 	uv_close((uv_handle_t *)&cni->timer, NULL);
+	uv_close((uv_handle_t *)&cni->status_timer, NULL);
 }
 
 void cni_free(struct cni *cni)
@@ -281,6 +299,8 @@ void cni_free(struct cni *cni)
 		HASH_DEL(cni->slots, s);
 		free(s);
 	}
+	status_jobs_free(cni);
+	bindings_free(cni->bindings);
 	free(cni);
 }
 

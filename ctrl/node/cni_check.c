@@ -150,12 +150,19 @@ static bool first(const struct object *, const cJSON *, void *arg)
 	return false;
 }
 
+const char *unread_remedy(const struct cni *cni)
+{
+	return cni->conf.config->store_kube ? "is the API server reachable? the log has its answers"
+					    : "this takes a moment after the start";
+}
+
 void cni_status(struct cni *cni, struct conn *conn)
 {
 	bool found = false;
 
-	if (!cache_synced(cni->conf.cache)) {
-		conn_fail(conn, CNI_NOT_AVAILABLE, "the cluster's objects are not read yet", NULL);
+	if (!cni->serving) {
+		conn_fail(conn, CNI_NOT_AVAILABLE, "the cluster's objects are not read yet",
+			unread_remedy(cni));
 		return;
 	}
 	cache_each(cni->conf.cache, KIND_NETWORK, first, &found);

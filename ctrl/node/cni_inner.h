@@ -10,6 +10,7 @@
 #include "ctrl/model/ipinstance.h"
 #include "ctrl/model/pod.h"
 #include "ctrl/node/attachment.h"
+#include "ctrl/node/bindings.h"
 #include "ctrl/node/cni.h"
 #include "ctrl/node/cni_request.h"
 
@@ -33,6 +34,8 @@ struct slot {
 	bool attached; // the ADD succeeded, or an earlier process's did
 	bool on_disk; // there is an attachment file
 	bool made; // there is a link, or a vhost-user directory
+	bool status_due; // the store does not know yet who has the addresses
+	struct status_job *status_job; // that tells it, if one is under way; cni's
 	struct port *dev; // open and not published; owned
 	uint16_t port; // its number once published, else VPORT_NONE
 	struct op *ops; // owned; the first is under way
@@ -43,10 +46,18 @@ struct cni {
 	struct cni_conf conf;
 	struct cache_subscriber subscriber;
 	struct slot *slots; // owned
+	struct bindings *bindings; // owned
 	struct add *waiting; // ADDs that wait for an object; not owned
 	uv_timer_t timer; // their deadlines
+	struct status_job *status_jobs; // owned
+	uv_timer_t status_timer; // until statuses are tried again
+	unsigned int n_status_failures; // in a row
+	bool serving; // the ports of before are back
 	bool stopping;
 };
+
+// What to do about objects that are not read yet.
+const char *unread_remedy(const struct cni *cni);
 
 // ── Slots and operations (cni.c) ───────────────────────────────────────────────────────────────
 // Ends the slot's operation under way with an answer (taken), or an error; begins the next one.
@@ -61,30 +72,48 @@ int op_delete(struct cni *cni, struct slot *s, void (*done)(void *arg), void *ar
 // Runs f in the thread pool, then done in the loop.
 int pool_run(uv_loop_t *loop, void (*f)(void *arg), void (*done)(void *arg), void *arg);
 
-// ── ADD (add.c, add_wait.c, add_port.c) ────────────────────────────────────────────────────────
+// ── ADD (add.c, add_pod.c, add_kube.c, add_wait.c, add_port.c) ────────────────────────────────────────────────────────
 enum add_wait {
 	WAIT_NOTHING,
 	WAIT_POD, // for a change of the Pod object
 	WAIT_ADDRESS, // for its IPInstances
 };
 
+// The parts of an ADD's time, in their order. All but the wait are the daemon's own.
+enum add_lap {
+	LAP_WAIT, // until the addresses are known
+	LAP_CHECK, // of an underlay pod's gateway and of duplicates
+	LAP_QUEUE, // for a thread of the pool
+	LAP_LINK, // veth and everything in the pod's namespace, or the vhost-user directory
+	LAP_DEVICE, // the driver: AF_XDP socket and program, or the vhost-user port
+	LAP_FILE, // what a restart needs
+	LAP_PUBLISH, // into the switch's tables
+	LAP_COUNT
+};
+
 struct add {
 	struct op *op;
+	uint64_t lap_began; // uv_hrtime
+	uint64_t lap[LAP_COUNT]; // ns
 	enum add_wait wait;
 	uint64_t deadline; // uv_now
 	bool failing; // undoes what it did
 	bool cancelled; // by a DEL, or at the end of the process
 	bool pod_created; // by this ADD
 	bool pod_replaced; // a stale one was deleted
+	size_t n_expected, n_found; // addresses
 	bool held_before; // this node was the last that held the addresses
 	struct cni_failure failure; // why it fails, while it undoes what it did
-	int err; // of the step in the thread pool
-	bool made; // by it
+	int err; // of the steps in the thread pool
+	const char *step; // the last of them
+	bool made, saved; // by them
 	char why[ATTACHMENT_WHY_MAX];
 	struct add *prev, *next; // cni->waiting
 };
 
 void add_begin(struct op *op);
+// Ends a part of the ADD, and begins the next. Whoever works on the ADD at that moment.
+void add_lap(struct add *add, enum add_lap lap);
 // A DEL wants the slot: ends the ADD as soon as its step is over.
 void add_cancel(struct add *add);
 // Undoes all steps and answers with add->failure.
@@ -93,14 +122,33 @@ void add_fail(struct add *add);
 bool add_ended(struct add *add);
 void add_wait_for(struct add *add, enum add_wait what);
 void add_stop_waiting(struct add *add);
+// The Pod object, whichever way its store has it.
+void add_object(struct add *add);
 // Steps, in order: the Pod object; its addresses; what they must be like; the port.
-void add_pod(struct add *add);
+void add_pod(struct add *add); // dir store: makes it if there is none
+void add_kube(struct add *add); // kube store: waits for it
 void add_address(struct add *add);
 void add_checks(struct add *add);
 void add_port(struct add *add);
+// How many addresses the pod is to have. False with f if that cannot be said.
+bool add_family(
+	const struct cni_conf *conf, const struct pod *pod, size_t *ret_n, struct cni_failure *f);
 // The cache's events, to those that wait.
 void add_pod_event(struct cni *cni, const struct object *pod);
 void add_address_event(struct cni *cni, const struct ipinstance *i);
+
+// ── What is told to the cluster (tell.c) ───────────────────────────────────────────────────────
+// Writes the status of the slot's IPInstances, again and again until the store has taken it. Nobody
+// waits for that: it tells people where the address is, and the next ADD who held it last.
+void status_write(struct cni *cni, struct slot *s);
+// Whether the store has another one of an attached slot (after a restart).
+bool status_is_due(const struct cni *cni, const struct slot *s);
+// An Event on the slot's Pod: why its port is not up, or that it is again.
+void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const char *reason,
+	const char *message);
+// The same for an ADD that failed, and a condition on the IPInstances that it had found.
+void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f);
+void status_jobs_free(struct cni *cni);
 
 // ── Ports (port_open.c, release.c) ─────────────────────────────────────────────────────────────
 // Makes the link or the vhost-user directory. Blocks. a->host_mac is set.

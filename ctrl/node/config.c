@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctrl/ipam/ipam.h"
 #include "ctrl/node/config_keys.h"
 #include "ctrl/store/yaml.h"
 
@@ -55,6 +56,26 @@ static int default_cpus(struct config *c)
 	return 0;
 }
 
+// What the environment of a Pod of the chart says about pods that say nothing.
+static int default_family(struct config *c, char *error)
+{
+	static const char *const texts[] = {[IP_FAMILY_IPV4] = "IPv4",
+		[IP_FAMILY_IPV6] = "IPv6",
+		[IP_FAMILY_DUAL_STACK] = "DualStack"};
+	const char *env = getenv("DEFAULT_IP_FAMILY");
+	enum ip_family family = IP_FAMILY_IPV4;
+
+	if (env != NULL && env[0] != '\0' && ip_family_parse(env, &family) < 0) {
+		(void)snprintf(error, ERROR_MAX,
+			"DEFAULT_IP_FAMILY: unrecognized ip family %.100s; known: IPv4, IPv6, "
+			"DualStack",
+			env);
+		return -EINVAL;
+	}
+	c->manager.default_ip_family = texts[family];
+	return 0;
+}
+
 static int defaults(struct config *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -69,7 +90,7 @@ static int defaults(struct config *c)
 	strcpy(c->host_ifname, "strata0");
 	c->vxlan_port = 8472;
 	c->masquerade = true;
-	c->n_buffers = 65536;
+	c->n_buffers = 32768;
 	c->hugepages = true;
 	c->afxdp_ring = 256;
 	c->vhost_queues = 1;
@@ -77,7 +98,6 @@ static int defaults(struct config *c)
 	c->check_timeout_ms = 1000;
 	c->manager_enabled = true;
 	c->manager.default_network_type = "Overlay";
-	c->manager.default_ip_family = "IPv4";
 	c->manager.create_defaults = true;
 	c->manager.default_ip_retain = true;
 	c->manager.stateful_kinds = strdup("StatefulSet");
@@ -231,6 +251,8 @@ int config_load(const char *path, struct config *ret_config, char error[512])
 
 	strcpy(error, "out of memory");
 	int ret = defaults(&c);
+	if (ret == 0)
+		ret = default_family(&c, error);
 	if (ret == 0 && path != NULL)
 		ret = load_file(path, &c, error);
 	if (ret == 0 && asprintf(&lock, "%s/" MANAGER_LOCK, c.store_dir) < 0)

@@ -20,7 +20,9 @@ struct config {
 	char run_dir
 		[256]; // runDir: "/run/strata" (vhost-user sockets and their .json in vhost-user/)
 	char state_dir[256]; // stateDir: "/var/lib/strata" (attachments)
+	bool store_kube; // store.kind: dir | kube
 	char store_dir[256]; // store.dir: "/var/lib/strata/objects"
+	char kubeconfig[256]; // store.kubeconfig: "" = the pod's service account
 	enum log_level log_level; // log.level: notice
 
 	char uplink_device[256]; // uplink.device: "" = none
@@ -41,7 +43,7 @@ struct config {
 	uint16_t *worker_cpus; // workers.cpus, owned; default: one, the last CPU allowed
 	size_t n_worker_cpus;
 	bool busy; // workers.busy: false
-	uint32_t n_buffers; // workers.buffers: 65536
+	uint32_t n_buffers; // workers.buffers: 32768
 	uint32_t memory_mb; // workers.memory: 0 = as needed
 	bool hugepages; // workers.hugepages: true = use them when there are any
 

@@ -68,17 +68,14 @@ static void tell_systemd(struct daemon *d)
 		(void)uv_timer_start(&d->watchdog, on_watchdog, 0, usec / 2000 + 1);
 }
 
-// All objects are known: the ports of before come back, then requests are served.
+// All objects are known: the ports of before come back, then pods are attached. The socket is there
+// before, so that a runtime hears what is waited for.
 static int serve(struct daemon *d)
 {
-	char why[SERVER_WHY_MAX];
-
 	int ret = cni_restore(d->cni);
+
 	if (ret < 0)
 		return ret;
-	ret = server_open(&d->loop, d->config.socket, request_handle, d, &d->server, why);
-	if (ret < 0)
-		return log_err(ret, "%s", why);
 	log_notice("node '%s' is up on %s", d->config.node_name, d->config.socket);
 	tell_systemd(d);
 	return 0;
@@ -144,11 +141,14 @@ static int open_store(struct daemon *d)
 // The FIB hears of each change first, so that who comes later finds the tables in line with it.
 static int open_control(struct daemon *d, const struct fib_conf *conf)
 {
+	char why[SERVER_WHY_MAX];
+
 	int ret = fib_new(&d->loop, d->dp, d->cache, conf, &d->fib);
 
 	if (ret < 0)
 		return log_err(ret, "the FIB does not start");
-	if (d->config.manager_enabled)
+	// In Kubernetes strata-manager does that.
+	if (d->config.manager_enabled && !d->config.store_kube)
 		ret = manager_new(&d->loop, d->store, d->cache, &d->config.manager, &d->manager);
 	if (ret < 0)
 		return log_err(ret, "the manager does not start");
@@ -174,6 +174,9 @@ static int open_control(struct daemon *d, const struct fib_conf *conf)
 	if (ret < 0)
 		return log_err(ret, "the CNI server does not start");
 	request_init(d);
+	ret = server_open(&d->loop, d->config.socket, request_handle, d, &d->server, why);
+	if (ret < 0)
+		return log_err(ret, "%s", why);
 	ret = cache_start(d->cache);
 	return ret < 0 ? log_err(ret, "the store's objects cannot be read") : 0;
 }
@@ -218,6 +221,7 @@ static void drain(struct daemon *d)
 
 static void close_all(struct daemon *d)
 {
+	server_close(d->server);
 	nodeinfo_writer_free(d->nodeinfo);
 	manager_free(d->manager);
 	if (d->store != NULL)

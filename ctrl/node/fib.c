@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define POLL_MS 100 // deferred frees wait for this, and punts if their wake-up is lost
+#define SOON_MS 2 // the same while a DEL waits for its port to be closed
 #define CONFLICT_MS 60000 // an address conflict is reported this often
 
 // ── Neighbours ─────────────────────────────────────────────────────────────────────────────────
@@ -138,6 +139,16 @@ static void on_poll_timer(uv_timer_t *timer)
 	struct fib *f = timer->data;
 
 	dataplane_poll(f->dp, on_punt, f);
+	if (f->n_soon == 0)
+		return;
+	f->n_soon--;
+	(void)uv_timer_start(timer, on_poll_timer, SOON_MS, POLL_MS);
+}
+
+void fib_poll_soon(struct fib *f)
+{
+	f->n_soon = POLL_MS / SOON_MS;
+	(void)uv_timer_start(&f->poll, on_poll_timer, SOON_MS, POLL_MS);
 }
 
 // ── The cache's events ─────────────────────────────────────────────────────────────────────────
@@ -163,8 +174,11 @@ static void on_event(void *arg, enum kind kind, enum cache_event event, const st
 	case KIND_NODEINFO:
 		fib_node_event(f, event, (const struct nodeinfo *)obj);
 		return;
-	case KIND_POD:
 	case KIND_NODE:
+		if (strcmp(obj->meta.name, f->config->node_name) == 0)
+			fib_labels_changed(f);
+		return;
+	case KIND_POD:
 	case KIND_NAMESPACE:
 	case KIND_COUNT:
 		return;

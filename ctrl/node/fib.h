@@ -45,6 +45,8 @@ void fib_detach(struct fib *f, uint16_t port, void (*closed)(void *arg), void *a
 
 // MTU for a pod of that Network type (forwarding rules, or the configuration's override).
 uint16_t fib_pod_mtu(const struct fib *f, bool overlay);
+// Whether the selector of an Underlay Network takes this node.
+bool fib_selects_this_node(const struct fib *f, const struct key_values *selector);
 
 // Whether an underlay pod may come up: asks the gateway and for duplicates of each address at the
 // same time. done is called once: err 0, or -EHOSTUNREACH (gateway silent), -EADDRINUSE (duplicate);

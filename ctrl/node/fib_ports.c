@@ -180,6 +180,7 @@ void fib_detach(struct fib *f, uint16_t port, void (*closed)(void *arg), void *a
 		unclaim(f, p, &p->pod.ip6);
 	tables_del_nexthop(f->tables, p->nexthop);
 	dataplane_del_port(f->dp, port, closed, arg);
+	fib_poll_soon(f);
 	free(p);
 }
 

@@ -220,13 +220,18 @@ static void network_refresh(struct fib *f, struct fib_network *net)
 	fib_snapshots_touch(f); // the VNI may have changed
 }
 
-// A Network's selector speaks of the labels this node has by its configuration or, where the
-// cluster keeps them, by its NodeInfo.
-static bool selects_this_node(const struct fib *f, const struct key_values *selector)
+// A Network's selector speaks of the labels this node has by its Node in Kubernetes; elsewhere by
+// its configuration, or its NodeInfo.
+bool fib_selects_this_node(const struct fib *f, const struct key_values *selector)
 {
+	const char *name = f->config->node_name;
+	const struct object *self = cache_get(f->cache, KIND_NODE, NULL, name);
+
+	if (f->config->store_kube)
+		return self != NULL && key_values_select(selector, &self->meta.labels);
 	if (key_values_select(selector, &f->config->node_labels))
 		return true;
-	const struct object *self = cache_get(f->cache, KIND_NODEINFO, NULL, f->config->node_name);
+	self = cache_get(f->cache, KIND_NODEINFO, NULL, name);
 	return self != NULL && key_values_select(selector, &self->meta.labels);
 }
 
@@ -242,7 +247,7 @@ void fib_network_event(struct fib *f, enum cache_event event, const struct netwo
 	net->type = n->type;
 	net->has_net_id = n->has_net_id;
 	net->net_id = n->net_id;
-	net->attached = net->known && selects_this_node(f, &n->node_selector);
+	net->attached = net->known && fib_selects_this_node(f, &n->node_selector);
 	network_refresh(f, net);
 	if (!net->known && f->overlay == net)
 		f->overlay = NULL;
@@ -258,7 +263,7 @@ void fib_labels_changed(struct fib *f)
 		if (!net->known || obj == NULL)
 			continue;
 		const struct network *n = (const struct network *)obj;
-		bool attached = selects_this_node(f, &n->node_selector);
+		bool attached = fib_selects_this_node(f, &n->node_selector);
 		if (attached == net->attached)
 			continue;
 		net->attached = attached;

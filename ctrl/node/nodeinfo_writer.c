@@ -86,6 +86,41 @@ static void set_labels(cJSON *meta, const struct key_values *labels)
 	(void)cJSON_AddItemToObject(meta, "labels", new);
 }
 
+// The Node controls it, so that it ends with the Node; other owners are left alone. A Node that was
+// made anew has another uid.
+static void set_owner(cJSON *meta, const char *name, const char *uid)
+{
+	cJSON *owners = cJSON_GetObjectItemCaseSensitive(meta, "ownerReferences");
+	cJSON *owner, *next;
+
+	if (uid == NULL)
+		return;
+	if (!cJSON_IsArray(owners)) {
+		cJSON_DeleteItemFromObjectCaseSensitive(meta, "ownerReferences");
+		owners = cJSON_AddArrayToObject(meta, "ownerReferences");
+	}
+	for (owner = owners->child; owner != NULL; owner = next) {
+		const char *kind =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(owner, "kind"));
+		const char *old =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(owner, "uid"));
+
+		next = owner->next;
+		if (kind == NULL || strcmp(kind, kind_name(KIND_NODE)) != 0)
+			continue;
+		if (old != NULL && strcmp(old, uid) == 0)
+			return;
+		cJSON_Delete(cJSON_DetachItemViaPointer(owners, owner));
+	}
+	owner = cJSON_CreateObject();
+	(void)cJSON_AddStringToObject(owner, "apiVersion", kind_api_version(KIND_NODE));
+	(void)cJSON_AddStringToObject(owner, "kind", kind_name(KIND_NODE));
+	(void)cJSON_AddStringToObject(owner, "name", name);
+	(void)cJSON_AddStringToObject(owner, "uid", uid);
+	(void)cJSON_AddBoolToObject(owner, "controller", true);
+	(void)cJSON_AddItemToArray(owners, owner);
+}
+
 // Whether the parts that are ours say the same. An absent map is an empty one.
 static bool same_part(const cJSON *a, const cJSON *b, const char *parent, const char *name)
 {
@@ -111,12 +146,14 @@ cJSON *nodeinfo_wanted(const struct nodeinfo_facts *facts, const cJSON *now)
 		(void)cJSON_AddStringToObject(child(want, "metadata"), "name", facts->name);
 	}
 	set_labels(child(want, "metadata"), facts->labels);
+	set_owner(child(want, "metadata"), facts->name, facts->node_uid);
 	cJSON *spec = child(want, "spec");
 	cJSON_DeleteItemFromObjectCaseSensitive(spec, "vtepInfo");
 	if (facts->has_vtep)
 		(void)cJSON_AddItemToObject(spec, "vtepInfo", vtep_of(facts));
 
 	if (now != NULL && same_part(want, now, "metadata", "labels") &&
+		same_part(want, now, "metadata", "ownerReferences") &&
 		same_part(want, now, "spec", "vtepInfo")) {
 		cJSON_Delete(want);
 		return NULL;
@@ -186,10 +223,14 @@ static void reconcile(struct nodeinfo_writer *w)
 {
 	const struct config *c = w->conf.config;
 	uint64_t now = uv_now(w->conf.loop);
-	struct nodeinfo_facts facts = {.name = c->node_name, .labels = &c->node_labels};
+	static const struct key_values none;
+	struct nodeinfo_facts facts = {
+		.name = c->node_name, .labels = c->store_kube ? &none : &c->node_labels};
 
 	if (!w->synced || w->writing)
 		return;
+	const struct object *node = cache_get(w->conf.cache, KIND_NODE, NULL, c->node_name);
+	facts.node_uid = node != NULL ? node->meta.uid : NULL;
 	facts.has_vtep = fib_vtep(w->conf.fib, &facts.vtep_ip, facts.vtep_mac);
 	facts.addresses = fib_node_addresses(w->conf.fib, &facts.n_addresses);
 	const cJSON *json = cache_get_json(w->conf.cache, KIND_NODEINFO, NULL, c->node_name);
@@ -220,7 +261,7 @@ static void on_event(void *arg, enum kind kind, enum cache_event event, const st
 {
 	struct nodeinfo_writer *w = arg;
 
-	if (kind != KIND_NODEINFO)
+	if (kind != KIND_NODEINFO && kind != KIND_NODE)
 		return;
 	if (event == CACHE_SYNCED)
 		w->synced = true;

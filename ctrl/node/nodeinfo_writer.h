@@ -30,6 +30,7 @@ void nodeinfo_writer_free(struct nodeinfo_writer *w);
 // is right already, or if memory is short; otherwise the caller's.
 struct nodeinfo_facts {
 	const char *name;
+	const char *node_uid; // of the Node, which owns it; NULL: there is none, or not yet
 	const struct key_values *labels;
 	bool has_vtep;
 	struct in6_addr vtep_ip;

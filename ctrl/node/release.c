@@ -45,7 +45,9 @@ static void delete_pod(struct release *r)
 	const struct object *pod =
 		a->pod[0] != '\0' ? cache_get(conf->cache, KIND_POD, a->namespace, a->pod) : NULL;
 
-	if (r->delete_pod && pod != NULL && strcmp(pod->meta.uid, a->uid) == 0)
+	// In Kubernetes a Pod is not ours to delete at all.
+	if (r->delete_pod && !conf->config->store_kube && pod != NULL &&
+		strcmp(pod->meta.uid, a->uid) == 0)
 		conf->store->ops->delete (
 			conf->store, KIND_POD, a->namespace, a->pod, on_pod_deleted, r);
 	else

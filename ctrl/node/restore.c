@@ -13,8 +13,10 @@ static int bring_up(struct cni *cni, struct slot *s, int ifindex)
 	char why[ATTACHMENT_WHY_MAX];
 
 	int ret = port_open(cni, s, ifindex, why);
-	if (ret < 0)
+	if (ret < 0) {
+		tell_pod(cni, s, true, "PortDown", why);
 		return log_err(ret, "port '%s' stays down: %s", s->key, why);
+	}
 	ret = port_publish(cni, s);
 	if (ret < 0) {
 		s->dev->ops->close(s->dev);
@@ -60,8 +62,10 @@ static void restore_one(void *arg, const char *file, const struct attachment *a,
 		(void)log_warn(0,
 			"port '%s' stays down until the IPInstance of pod '%s/%s' is back", s->key,
 			s->a.namespace, s->a.pod);
-	} else {
-		(void)bring_up(cni, s, ifindex);
+		tell_pod(cni, s, true, "PortDown",
+			"the port stays down until the pod's IPInstance is back");
+	} else if (bring_up(cni, s, ifindex) == 0 && status_is_due(cni, s)) {
+		status_write(cni, s);
 	}
 }
 
@@ -73,8 +77,10 @@ void restore_address_event(struct cni *cni, const struct ipinstance *i)
 			continue;
 		int ifindex = s->a.vhost ? 0 : link_index(s->a.host_ifname);
 
-		if (ifindex >= 0 && bring_up(cni, s, ifindex) == 0)
+		if (ifindex >= 0 && bring_up(cni, s, ifindex) == 0) {
 			log_notice("port '%s' is back", s->key);
+			tell_pod(cni, s, false, "PortUp", "the port is up again");
+		}
 	}
 }
 
@@ -117,6 +123,8 @@ int cni_restore(struct cni *cni)
 
 	if (ret < 0)
 		return log_err(ret, "cannot read %s/attachments", cni->conf.config->state_dir);
-	cache_each(cni->conf.cache, KIND_POD, drop_stale_pod, cni);
+	if (!cni->conf.config->store_kube)
+		cache_each(cni->conf.cache, KIND_POD, drop_stale_pod, cni);
+	cni->serving = true;
 	return 0;
 }

@@ -1,0 +1,245 @@
+// What the cluster is told about a pod's port: the status of its IPInstances, Events on the Pod.
+// Nobody waits for any of it, and the port works without.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <utlist.h>
+
+#include "ctrl/log.h"
+#include "ctrl/node/cni_inner.h"
+
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 60000
+#define CONDITION_PORT_UP "PortUp"
+#define TIME_TEXT_MAX 40
+
+// A slot's statuses on their way to the store.
+struct status_job {
+	struct cni *cni;
+	char key[ATTACHMENT_KEY_MAX]; // the slot may be gone when the answers come
+	size_t n_pending;
+	int err; // the first one
+	struct status_job *prev, *next; // cni->status_jobs
+};
+
+// ── The patch ──────────────────────────────────────────────────────────────────────────────────
+
+static void now_text(char text[TIME_TEXT_MAX])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static const cJSON *status_now(const struct cni *cni, const char *namespace, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(
+		cache_get_json(cni->conf.cache, KIND_IPINSTANCE, namespace, name), "status");
+}
+
+static bool is_port_up(const cJSON *condition)
+{
+	const char *type =
+		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(condition, "type"));
+
+	return type != NULL && strcmp(type, CONDITION_PORT_UP) == 0;
+}
+
+// Puts all conditions into the patch (a merge patch replaces a list as a whole): those of others as
+// they are, and ours. why: NULL when the port is up; that is said only where the contrary was.
+static void add_conditions(cJSON *patch, const cJSON *now, const char *why)
+{
+	const cJSON *old = cJSON_GetObjectItemCaseSensitive(now, "conditions");
+	const cJSON *item;
+	bool was_there = false;
+	char text[TIME_TEXT_MAX];
+
+	cJSON_ArrayForEach (item, old) {
+		was_there = was_there || is_port_up(item);
+	}
+	if (why == NULL && !was_there)
+		return;
+	cJSON *list = cJSON_AddArrayToObject(patch, "conditions");
+	cJSON_ArrayForEach (item, old) {
+		if (!is_port_up(item))
+			cJSON_AddItemToArray(list, cJSON_Duplicate(item, true));
+	}
+	cJSON *ours = cJSON_CreateObject();
+	now_text(text);
+	cJSON_AddStringToObject(ours, "type", CONDITION_PORT_UP);
+	cJSON_AddStringToObject(ours, "status", why == NULL ? "True" : "False");
+	cJSON_AddStringToObject(ours, "reason", why == NULL ? "Attached" : "AttachFailed");
+	cJSON_AddStringToObject(ours, "message", why == NULL ? "" : why);
+	cJSON_AddStringToObject(ours, "lastTransitionTime", text);
+	cJSON_AddItemToArray(list, ours);
+}
+
+static cJSON *attached_patch(const struct cni *cni, const struct attachment *a, const char *name)
+{
+	cJSON *patch = cJSON_CreateObject();
+	cJSON *status = cJSON_AddObjectToObject(patch, "status");
+	char text[TIME_TEXT_MAX];
+
+	now_text(text);
+	cJSON_AddStringToObject(status, "sandboxID", a->container_id);
+	cJSON_AddStringToObject(status, "nodeName", cni->conf.config->node_name);
+	cJSON_AddStringToObject(status, "podName", a->pod);
+	cJSON_AddStringToObject(status, "podNamespace", a->namespace);
+	cJSON_AddStringToObject(status, "updateTimestamp", text);
+	add_conditions(status, status_now(cni, a->namespace, name), NULL);
+	return patch;
+}
+
+// ── Statuses ───────────────────────────────────────────────────────────────────────────────────
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct cni *cni = timer->data;
+
+	for (struct slot *s = cni->slots; s != NULL; s = s->hh.next) {
+		if (s->attached && s->status_due)
+			status_write(cni, s);
+	}
+}
+
+// Later each time, and not all nodes at once.
+static void retry_later(struct cni *cni)
+{
+	uint64_t after = RETRY_MIN_MS;
+
+	for (unsigned int i = 0; i < cni->n_status_failures && after < RETRY_MAX_MS; i++)
+		after *= 2;
+	cni->n_status_failures++;
+	after = after / 2 + (uint64_t)rand() % after;
+	if (!cni->stopping && !uv_is_active((uv_handle_t *)&cni->status_timer))
+		(void)uv_timer_start(&cni->status_timer, on_retry, after, 0);
+}
+
+static void on_status_written(void *arg, int err, const cJSON *, const char *message)
+{
+	struct status_job *job = arg;
+	struct cni *cni = job->cni;
+
+	if (err < 0 && err != -ENOENT && job->err == 0) {
+		job->err = err;
+		if (cni->n_status_failures == 0)
+			(void)log_warn(err, "cannot write an IPInstance's status, trying again: %s",
+				message != NULL ? message : "no reason given");
+	}
+	if (--job->n_pending > 0)
+		return;
+	struct slot *s = slot_find(cni, job->key);
+	if (s != NULL && s->status_job == job) {
+		s->status_job = NULL;
+		s->status_due = job->err != 0;
+	}
+	if (job->err == 0)
+		cni->n_status_failures = 0;
+	else
+		retry_later(cni);
+	DL_DELETE(cni->status_jobs, job);
+	free(job);
+}
+
+static void patch_status(const struct cni *cni, const struct attachment *a, size_t i,
+	const cJSON *patch, struct status_job *job)
+{
+	struct store *store = cni->conf.store;
+	char name[64];
+
+	ipinstance_name(&a->addr[i].link.ip, name);
+	store->ops->patch(store,
+		&(struct store_name){
+			.kind = KIND_IPINSTANCE, .namespace = a->namespace, .name = name},
+		patch, true, job != NULL ? on_status_written : NULL, job);
+}
+
+void status_write(struct cni *cni, struct slot *s)
+{
+	struct status_job *job = calloc(1, sizeof(*job));
+
+	s->status_due = true;
+	if (job == NULL) {
+		retry_later(cni);
+		return;
+	}
+	job->cni = cni;
+	strcpy(job->key, s->key);
+	job->n_pending = s->a.n_addr;
+	DL_APPEND(cni->status_jobs, job);
+	s->status_job = job;
+	for (size_t i = 0; i < s->a.n_addr; i++) {
+		char name[64];
+
+		ipinstance_name(&s->a.addr[i].link.ip, name);
+		cJSON *patch = attached_patch(cni, &s->a, name);
+		patch_status(cni, &s->a, i, patch, job);
+		cJSON_Delete(patch);
+	}
+}
+
+bool status_is_due(const struct cni *cni, const struct slot *s)
+{
+	for (size_t i = 0; i < s->a.n_addr; i++) {
+		char name[64];
+
+		ipinstance_name(&s->a.addr[i].link.ip, name);
+		const struct ipinstance *ip = (const void *)cache_get(
+			cni->conf.cache, KIND_IPINSTANCE, s->a.namespace, name);
+		if (ip != NULL && strcmp(ip->status.sandbox_id, s->a.container_id) != 0)
+			return true;
+	}
+	return false;
+}
+
+void status_jobs_free(struct cni *cni)
+{
+	struct status_job *job, *next;
+
+	DL_FOREACH_SAFE (cni->status_jobs, job, next) {
+		DL_DELETE(cni->status_jobs, job);
+		free(job);
+	}
+}
+
+// ── Events ─────────────────────────────────────────────────────────────────────────────────────
+
+void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const char *reason,
+	const char *message)
+{
+	struct store *store = cni->conf.store;
+	const struct attachment *a = &s->a;
+
+	store->ops->event(store,
+		&(struct store_event_record){
+			.about = {.kind = KIND_POD, .namespace = a->namespace, .name = a->pod},
+			.uid = a->uid[0] != '\0' ? a->uid : NULL,
+			.warning = warning,
+			.reason = reason,
+			.message = message,
+		});
+}
+
+void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f)
+{
+	char text[sizeof(f->msg) + sizeof(f->details) + sizeof(" ()")];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", f->msg, f->details[0] != '\0' ? " (" : "",
+		f->details, f->details[0] != '\0' ? ")" : "");
+	tell_pod(cni, s, true, "AttachFailed", text);
+	for (size_t i = 0; i < s->a.n_addr; i++) {
+		cJSON *patch = cJSON_CreateObject();
+		char name[64];
+
+		ipinstance_name(&s->a.addr[i].link.ip, name);
+		add_conditions(cJSON_AddObjectToObject(patch, "status"),
+			status_now(cni, s->a.namespace, name), text);
+		patch_status(cni, &s->a, i, patch, NULL);
+		cJSON_Delete(patch);
+	}
+}
