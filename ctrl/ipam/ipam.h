@@ -60,6 +60,9 @@ int ipam_assign(struct ipam *ipam, const char *network, const char *subnet,
 	const struct in6_addr *ip, const char *owner, struct ipam_address *ret_addr,
 	char error[IPAM_ERROR_MAX]);
 
+// Whether a pod that names no Subnet finds an address of each family: private Subnets do not count.
+void ipam_network_free(const struct ipam *ipam, const char *network, bool *ret_v4, bool *ret_v6);
+
 struct ipam_usage {
 	struct ip_count count;
 	char last_allocated[IP_TEXT_MAX]; // "" before the first allocation
