@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ctrl/manager/pools.h"
 #include "ctrl/manager/state.h"
 
 #define IPINSTANCE_VERSION "v1.2" // of the model, for its label
@@ -20,75 +21,48 @@ cJSON *object_copy(const struct manager *m, enum kind kind, const char *namespac
 	return json != NULL ? cJSON_Duplicate(json, true) : NULL;
 }
 
-bool object_has_finalizer(const struct object *obj)
+bool object_has_finalizer(const struct object *obj, const char *finalizer)
 {
 	for (size_t i = 0; i < obj->meta.n_finalizers; i++) {
-		if (strcmp(obj->meta.finalizers[i], FINALIZER_IP_ALLOCATED) == 0)
+		if (strcmp(obj->meta.finalizers[i], finalizer) == 0)
 			return true;
 	}
 	return false;
 }
 
 // Only ours: those of others are theirs to take away.
-void object_set_finalizer(cJSON *obj, bool present)
+void object_set_finalizer(cJSON *obj, const char *finalizer, bool present)
 {
 	cJSON *meta = meta_of(obj), *list = cJSON_GetObjectItemCaseSensitive(meta, "finalizers");
 
 	for (int i = cJSON_GetArraySize(list) - 1; i >= 0; i--) {
 		const char *f = cJSON_GetStringValue(cJSON_GetArrayItem(list, i));
-		if (f != NULL && strcmp(f, FINALIZER_IP_ALLOCATED) == 0)
+		if (f != NULL && strcmp(f, finalizer) == 0)
 			cJSON_DeleteItemFromArray(list, i);
 	}
 	if (present) {
 		if (list == NULL)
 			list = cJSON_AddArrayToObject(meta, "finalizers");
-		(void)cJSON_AddItemToArray(list, cJSON_CreateString(FINALIZER_IP_ALLOCATED));
+		(void)cJSON_AddItemToArray(list, cJSON_CreateString(finalizer));
 	} else if (cJSON_GetArraySize(list) == 0) {
 		cJSON_DeleteItemFromObjectCaseSensitive(meta, "finalizers");
 	}
 }
 
-static bool in_list(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; *p != '\0'; p += strspn(p, ", ")) {
-		size_t n = strcspn(p, ", ");
-		if (n == len && strncmp(p, word, n) == 0)
-			return true;
-		p += n;
-	}
-	return false;
-}
-
 struct pod_owner pod_owner_of(const struct manager *m, const struct pod *pod)
 {
-	for (size_t i = 0; i < pod->obj.meta.n_owners; i++) {
-		const struct owner_ref *o = &pod->obj.meta.owners[i];
-		if (!o->controller || o->kind == NULL || !in_list(m->stateful_kinds, o->kind))
-			continue;
+	const struct owner_ref *o = pod_controller(pod);
+
+	if (selection_is_stateful(&m->selection, pod))
 		return (struct pod_owner){.api_version = o->api_version,
 			.kind = o->kind,
 			.name = o->name,
 			.uid = o->uid,
 			.stateful = true};
-	}
 	return (struct pod_owner){.api_version = "v1",
 		.kind = "Pod",
 		.name = pod->obj.meta.name,
 		.uid = pod->obj.meta.uid};
-}
-
-// The number after the last dash of the pod's name, or the largest there is.
-static double ordinal_of(const char *pod)
-{
-	const char *dash = strrchr(pod, '-');
-	char *end;
-
-	if (dash == NULL || dash[1] < '0' || dash[1] > '9')
-		return INT32_MAX;
-	long n = strtol(dash + 1, &end, 10);
-	return *end == '\0' && n >= 0 && n < INT32_MAX ? (double)n : INT32_MAX;
 }
 
 static void set_text(cJSON *obj, const char *name, const char *value)
@@ -113,36 +87,27 @@ static cJSON *get_object(cJSON *parent, const char *name)
 	return obj != NULL ? obj : cJSON_AddObjectToObject(parent, name);
 }
 
-void ipinstance_bind(cJSON *obj, const struct pod *pod)
+static bool is_owner_ref(const cJSON *ref, const struct pod_owner *o)
 {
-	cJSON *binding = get_object(cJSON_GetObjectItemCaseSensitive(obj, "spec"), "binding");
-	cJSON *labels = get_object(meta_of(obj), "labels");
-	char label[64];
+	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ref, "kind"));
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ref, "name"));
 
-	set_text(binding, "nodeName", pod->node_name);
-	set_text(binding, "podUID", pod->obj.meta.uid);
-	set_text(binding, "podName", pod->obj.meta.name);
-	ipinstance_pod_label(pod->obj.meta.name, label);
-	set_label(labels, "pod", label);
-	set_label(labels, "node", pod->node_name);
-	set_label(labels, "pod-uid", pod->obj.meta.uid);
+	return kind != NULL && strcmp(kind, o->kind) == 0 && name != NULL && o->name != NULL &&
+	       strcmp(name, o->name) == 0;
 }
 
-void ipinstance_reserve(cJSON *obj)
+// Its owner in the place of one of that kind and name, from another life; those of others stay.
+static void set_owner(cJSON *meta, const struct pod_owner *o)
 {
-	cJSON *binding = get_object(cJSON_GetObjectItemCaseSensitive(obj, "spec"), "binding");
-	cJSON *labels = get_object(meta_of(obj), "labels");
+	cJSON *list = cJSON_GetObjectItemCaseSensitive(meta, "ownerReferences");
+	cJSON *ref = cJSON_CreateObject();
 
-	set_text(binding, "nodeName", NULL);
-	set_text(binding, "podUID", NULL);
-	set_label(labels, "node", NULL);
-	set_label(labels, "pod-uid", NULL);
-}
-
-static void add_owner(cJSON *meta, const struct pod_owner *o)
-{
-	cJSON *list = cJSON_AddArrayToObject(meta, "ownerReferences"), *ref = cJSON_CreateObject();
-
+	for (int i = cJSON_GetArraySize(list) - 1; i >= 0; i--) {
+		if (is_owner_ref(cJSON_GetArrayItem(list, i), o))
+			cJSON_DeleteItemFromArray(list, i);
+	}
+	if (list == NULL)
+		list = cJSON_AddArrayToObject(meta, "ownerReferences");
 	(void)cJSON_AddItemToArray(list, ref);
 	(void)cJSON_AddStringToObject(
 		ref, "apiVersion", o->api_version != NULL ? o->api_version : "");
@@ -151,6 +116,48 @@ static void add_owner(cJSON *meta, const struct pod_owner *o)
 	(void)cJSON_AddStringToObject(ref, "uid", o->uid != NULL ? o->uid : "");
 	(void)cJSON_AddBoolToObject(ref, "controller", true);
 	(void)cJSON_AddBoolToObject(ref, "blockOwnerDeletion", false);
+}
+
+static void set_referred(cJSON *binding, const struct pod_owner *o)
+{
+	cJSON *ref = get_object(binding, "referredObject");
+
+	set_text(ref, "kind", o->kind);
+	set_text(ref, "name", o->name != NULL ? o->name : "");
+	set_text(ref, "uid", o->uid != NULL ? o->uid : "");
+}
+
+void ipinstance_bind(cJSON *obj, const struct pod *pod, const struct pod_owner *owner)
+{
+	cJSON *binding = get_object(cJSON_GetObjectItemCaseSensitive(obj, "spec"), "binding");
+	cJSON *labels = get_object(meta_of(obj), "labels");
+	char label[64];
+
+	set_text(binding, "nodeName", pod->node_name);
+	set_text(binding, "podUID", pod->obj.meta.uid);
+	set_text(binding, "podName", pod->obj.meta.name);
+	set_referred(binding, owner);
+	set_owner(meta_of(obj), owner);
+	ipinstance_pod_label(pod->obj.meta.name, label);
+	set_label(labels, "pod", label);
+	set_label(labels, "node", pod->node_name);
+	set_label(labels, "pod-uid", pod->obj.meta.uid);
+	set_label(labels, "vm", owner->vm ? owner->name : NULL);
+}
+
+void ipinstance_reserve(cJSON *obj, bool keep_pod)
+{
+	cJSON *binding = get_object(cJSON_GetObjectItemCaseSensitive(obj, "spec"), "binding");
+	cJSON *labels = get_object(meta_of(obj), "labels");
+
+	set_text(binding, "nodeName", NULL);
+	set_text(binding, "podUID", NULL);
+	set_label(labels, "node", NULL);
+	set_label(labels, "pod-uid", NULL);
+	if (keep_pod)
+		return;
+	set_text(binding, "podName", NULL);
+	set_label(labels, "pod", NULL);
 }
 
 static void add_address(cJSON *spec, const struct ipam_address *a, const uint8_t mac[6])
@@ -168,7 +175,7 @@ static void add_address(cJSON *spec, const struct ipam_address *a, const uint8_t
 }
 
 cJSON *ipinstance_make(const struct pod *pod, const struct pod_owner *owner, const char *network,
-	const struct ipam_address *a, const uint8_t mac[6])
+	const struct ipam_address *a, const uint8_t mac[6], bool both)
 {
 	cJSON *obj = cJSON_CreateObject();
 	char name[64];
@@ -183,22 +190,21 @@ cJSON *ipinstance_make(const struct pod *pod, const struct pod_owner *owner, con
 	set_label(labels, "version", IPINSTANCE_VERSION);
 	set_label(labels, "subnet", a->subnet);
 	set_label(labels, "network", network);
-	add_owner(meta, owner);
+	if (both)
+		(void)cJSON_AddStringToObject(cJSON_AddObjectToObject(meta, "annotations"),
+			ANNOTATION_FAMILY, selection_family_text(IP_FAMILY_DUAL_STACK));
 	cJSON *spec = cJSON_AddObjectToObject(obj, "spec");
 	(void)cJSON_AddStringToObject(spec, "network", network);
 	(void)cJSON_AddStringToObject(spec, "subnet", a->subnet);
 	add_address(spec, a, mac);
 	cJSON *binding = cJSON_AddObjectToObject(spec, "binding");
-	cJSON *ref = cJSON_AddObjectToObject(binding, "referredObject");
-	(void)cJSON_AddStringToObject(ref, "kind", owner->kind);
-	(void)cJSON_AddStringToObject(ref, "name", owner->name != NULL ? owner->name : "");
-	(void)cJSON_AddStringToObject(ref, "uid", owner->uid != NULL ? owner->uid : "");
-	if (owner->stateful) {
+	set_referred(binding, owner);
+	if (owner->stateful && !owner->vm) {
 		cJSON *stateful = cJSON_AddObjectToObject(binding, "stateful");
-		(void)cJSON_AddNumberToObject(stateful, "index", ordinal_of(pod->obj.meta.name));
+		(void)cJSON_AddNumberToObject(stateful, "index", pool_ordinal(pod->obj.meta.name));
 	}
-	ipinstance_bind(obj, pod);
-	object_set_finalizer(obj, true);
+	ipinstance_bind(obj, pod, owner);
+	object_set_finalizer(obj, FINALIZER_IP_ALLOCATED, true);
 	return obj;
 }
 
@@ -212,5 +218,5 @@ bool ipinstance_pod_key(const struct ipinstance *i, char key[POD_KEY_MAX])
 
 bool ipinstance_is_ours(const struct ipinstance *i)
 {
-	return object_has_finalizer(&i->obj);
+	return object_has_finalizer(&i->obj, FINALIZER_IP_ALLOCATED);
 }

@@ -32,7 +32,7 @@ static bool tend(const struct object *obj, const cJSON *json, void *arg)
 	if (cache_is_removed(m->cache, obj->kind, NULL, obj->meta.name))
 		write_again(m, obj, json);
 	else if (object_is_kept(obj) && !cache_is_used(m->cache, obj->kind, NULL, obj->meta.name))
-		request_delete(m, NULL, obj->kind, NULL, obj->meta.name);
+		request_delete(m, NULL, obj);
 	return true;
 }
 

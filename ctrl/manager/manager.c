@@ -12,6 +12,7 @@
 #include "ctrl/manager/state.h"
 
 #define ELECT_MS 500
+#define SWEEP_MS 10000
 // After the lock is ours, whatever its last holder wrote is in the queue of our watch: one turn of
 // the loop reads it, before we decide anything.
 #define TAKEOVER_MS 20
@@ -21,276 +22,7 @@ bool manager_active(const struct manager *m)
 	return m->active;
 }
 
-// ── IPInstances in the books ───────────────────────────────────────────────────────────────────
-
-static void book(struct manager *m, const struct ipinstance *i)
-{
-	char key[POD_KEY_MAX] = "";
-	bool bound = ipinstance_pod_key(i, key);
-	int ret = ipam_use(m->ipam, i->subnet, &i->address.ip.ip, bound ? key : i->obj.meta.name);
-
-	if (ret < 0 && ret != -EEXIST)
-		(void)log_warn(ret, "address of ipinstance '%s/%s' of subnet '%s'",
-			i->obj.meta.namespace, i->obj.meta.name, i->subnet);
-	macs_add(m, i->address.mac);
-	if (bound)
-		pod_state_add_instance(pod_state_get(m, key), i->obj.meta.name);
-}
-
-static void unbook(struct manager *m, const struct ipinstance *i, bool release)
-{
-	char key[POD_KEY_MAX];
-
-	macs_del(m, i->address.mac);
-	if (release) {
-		ipam_release(m->ipam, i->subnet, &i->address.ip.ip);
-		m->capacity_changed = true;
-	}
-	if (ipinstance_pod_key(i, key))
-		pod_state_del_instance(pod_state_get(m, key), i->obj.meta.name);
-}
-
-static void reconcile_pod_of(struct manager *m, const struct ipinstance *i)
-{
-	char key[POD_KEY_MAX];
-
-	if (ipinstance_pod_key(i, key))
-		pod_reconcile(m, key);
-}
-
-// Our finalizer kept the object until its address was known to be free; it is released when the
-// object is gone.
-static void finish_deleting(struct manager *m, const struct ipinstance *i)
-{
-	char key[POD_KEY_MAX];
-	cJSON *obj = object_copy(m, KIND_IPINSTANCE, i->obj.meta.namespace, i->obj.meta.name);
-
-	if (obj == NULL)
-		return;
-	object_set_finalizer(obj, false);
-	request_update(m, ipinstance_pod_key(i, key) ? key : NULL, obj);
-}
-
-static void ipinstance_event(struct manager *m, enum cache_event event, const struct ipinstance *i,
-	const struct ipinstance *old)
-{
-	if (event == CACHE_DELETED) {
-		unbook(m, i, true);
-	} else {
-		if (old != NULL) {
-			bool moved = strcmp(old->subnet, i->subnet) != 0 ||
-				     ip_cmp(&old->address.ip.ip, &i->address.ip.ip) != 0;
-			unbook(m, old, moved);
-		}
-		book(m, i);
-		if (i->obj.meta.deleting && object_has_finalizer(&i->obj) &&
-			!(old != NULL && old->obj.meta.deleting))
-			finish_deleting(m, i);
-	}
-	if (old != NULL)
-		reconcile_pod_of(m, old);
-	reconcile_pod_of(m, i);
-}
-
-// ── Events ─────────────────────────────────────────────────────────────────────────────────────
-
-static void put_subnet(struct manager *m, const struct subnet_obj *s)
-{
-	char error[IPAM_ERROR_MAX];
-	struct subnet_obj shown = *s; // its lists stay s's
-
-	// What is to go gives no new addresses, nor does what is private.
-	shown.private |= s->obj.meta.deleting || object_is_kept(&s->obj);
-	int ret = ipam_put_subnet(m->ipam, &shown, error);
-	if (ret < 0)
-		(void)log_err(
-			ret, "subnet '%s' cannot be allocated from: %s", s->obj.meta.name, error);
-}
-
-static bool same_ips(const struct in6_addr *a, size_t n_a, const struct in6_addr *b, size_t n_b)
-{
-	return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
-}
-
-static bool same_subnet(const struct subnet_obj *a, const struct subnet_obj *b)
-{
-	return strcmp(a->network, b->network) == 0 && a->has_net_id == b->has_net_id &&
-	       a->net_id == b->net_id && strcmp(a->range.version, b->range.version) == 0 &&
-	       strcmp(a->range.cidr_text, b->range.cidr_text) == 0 &&
-	       strcmp(a->range.start_text, b->range.start_text) == 0 &&
-	       strcmp(a->range.end_text, b->range.end_text) == 0 &&
-	       strcmp(a->range.gateway_text, b->range.gateway_text) == 0 &&
-	       same_ips(a->range.reserved, a->range.n_reserved, b->range.reserved,
-		       b->range.n_reserved) &&
-	       same_ips(a->range.excluded, a->range.n_excluded, b->range.excluded,
-		       b->range.n_excluded) &&
-	       a->private == b->private && a->obj.meta.deleting == b->obj.meta.deleting &&
-	       object_is_kept(&a->obj) == object_is_kept(&b->obj);
-}
-
-static bool same_network(const struct network *a, const struct network *b)
-{
-	if (a->type != b->type || a->mode != b->mode || a->has_net_id != b->has_net_id ||
-		a->net_id != b->net_id || a->node_selector.n != b->node_selector.n)
-		return false;
-	for (size_t i = 0; i < a->node_selector.n; i++) {
-		const struct key_value *x = &a->node_selector.kv[i], *y = &b->node_selector.kv[i];
-		if (strcmp(x->key, y->key) != 0 || strcmp(x->value, y->value) != 0)
-			return false;
-	}
-	return true;
-}
-
-// Whether only the status changed: that we write ourselves, and its cursors are older than ours.
-static bool is_same(enum cache_event event, const struct object *obj, const struct object *old)
-{
-	if (event == CACHE_DELETED || old == NULL)
-		return false;
-	return obj->kind == KIND_SUBNET ? same_subnet((const void *)obj, (const void *)old)
-					: same_network((const void *)obj, (const void *)old);
-}
-
-static void network_event(struct manager *m, enum cache_event event, const struct object *obj,
-	const struct object *old)
-{
-	if (is_same(event, obj, old))
-		return;
-	m->capacity_changed = true;
-	if (event == CACHE_DELETED)
-		ipam_del_network(m->ipam, obj->meta.name);
-	else if (ipam_put_network(m->ipam, (const void *)obj) < 0)
-		(void)log_err(-ENOMEM, "network '%s'", obj->meta.name);
-}
-
-static void subnet_event(struct manager *m, enum cache_event event, const struct object *obj,
-	const struct object *old)
-{
-	if (is_same(event, obj, old))
-		return;
-	m->capacity_changed = true;
-	if (event == CACHE_DELETED)
-		ipam_del_subnet(m->ipam, obj->meta.name);
-	else
-		put_subnet(m, (const void *)obj);
-}
-
-static void forget_bad(struct manager *m, const struct object *obj)
-{
-	char key[POD_KEY_MAX + 2], name[POD_KEY_MAX];
-	struct bad_object *b;
-
-	meta_key(&obj->meta, name, sizeof(name));
-	(void)snprintf(key, sizeof(key), "%u/%s", (unsigned int)obj->kind, name);
-	HASH_FIND_STR(m->bads, key, b);
-	if (b == NULL)
-		return;
-	HASH_DEL(m->bads, b);
-	free(b->message);
-	free(b);
-}
-
-static void on_bad(void *arg, enum kind kind, const char *key, const char *message)
-{
-	struct manager *m = arg;
-	char k[POD_KEY_MAX + 2];
-	struct bad_object *b;
-
-	// A file is not an object, and the conditions of Pods and NodeInfos are others'.
-	if (kind != KIND_NETWORK && kind != KIND_SUBNET && kind != KIND_IPINSTANCE)
-		return;
-	if (strchr(key, '/') == NULL && kind_namespaced(kind))
-		return;
-	(void)snprintf(k, sizeof(k), "%u/%s", (unsigned int)kind, key);
-	HASH_FIND_STR(m->bads, k, b);
-	if (b == NULL) {
-		b = calloc(1, sizeof(*b));
-		if (b == NULL)
-			return;
-		(void)snprintf(b->key, sizeof(b->key), "%s", k);
-		b->kind = kind;
-		HASH_ADD_STR(m->bads, key, b);
-	}
-	free(b->message);
-	b->message = strdup(message);
-	b->written = false;
-	if (m->active)
-		status_schedule(m);
-}
-
-static void activate_soon(struct manager *m);
-
-static void on_event(void *arg, enum kind kind, enum cache_event event, const struct object *obj,
-	const struct object *old)
-{
-	struct manager *m = arg;
-	char key[POD_KEY_MAX];
-
-	if (event == CACHE_SYNCED) {
-		if (cache_synced(m->cache) && m->locked && !m->active)
-			activate_soon(m);
-		return;
-	}
-	forget_bad(m, obj);
-	if (!m->active)
-		return;
-	switch (kind) {
-	case KIND_NETWORK:
-		network_event(m, event, obj, old);
-		break;
-	case KIND_SUBNET:
-		subnet_event(m, event, obj, old);
-		break;
-	case KIND_IPINSTANCE:
-		ipinstance_event(m, event, (const void *)obj, (const void *)old);
-		break;
-	case KIND_NODEINFO:
-	case KIND_NODE:
-		m->capacity_changed = true;
-		break;
-	case KIND_POD:
-		meta_key(&obj->meta, key, sizeof(key));
-		pod_reconcile(m, key);
-		return; // nothing that statuses count
-	case KIND_NAMESPACE:
-	case KIND_COUNT:
-		return;
-	}
-	status_schedule(m);
-}
-
 // ── Becoming active ────────────────────────────────────────────────────────────────────────────
-
-static bool load_network(const struct object *obj, const cJSON *, void *arg)
-{
-	network_event(arg, CACHE_PUT, obj, NULL);
-	return true;
-}
-
-static bool load_subnet(const struct object *obj, const cJSON *, void *arg)
-{
-	put_subnet(arg, (const void *)obj);
-	return true;
-}
-
-static bool load_ipinstance(const struct object *obj, const cJSON *, void *arg)
-{
-	struct manager *m = arg;
-	const struct ipinstance *i = (const void *)obj;
-
-	book(m, i);
-	if (obj->meta.deleting && object_has_finalizer(obj))
-		finish_deleting(m, i);
-	return true;
-}
-
-static bool load_pod(const struct object *obj, const cJSON *, void *arg)
-{
-	char key[POD_KEY_MAX];
-
-	meta_key(&obj->meta, key, sizeof(key));
-	(void)pod_state_get(arg, key);
-	return true;
-}
 
 static bool is_any(const struct object *, const cJSON *, void *arg)
 {
@@ -330,10 +62,7 @@ static void activate(struct manager *m)
 		return;
 	}
 	m->active = true;
-	cache_each(m->cache, KIND_NETWORK, load_network, m);
-	cache_each(m->cache, KIND_SUBNET, load_subnet, m);
-	cache_each(m->cache, KIND_IPINSTANCE, load_ipinstance, m);
-	cache_each(m->cache, KIND_POD, load_pod, m);
+	books_load(m);
 	create_defaults(m);
 	pods_retry(m, false);
 	status_schedule(m);
@@ -347,8 +76,24 @@ static void on_takeover(uv_timer_t *t)
 		activate(m);
 }
 
-static void activate_soon(struct manager *m)
+static void on_taken_over(void *arg)
 {
+	struct manager *m = arg;
+
+	takeover_close(m->takeover);
+	m->takeover = NULL;
+	if (!m->active && m->locked && cache_synced(m->cache))
+		activate(m);
+}
+
+void activate_soon(struct manager *m)
+{
+	if (m->remote) {
+		if (m->takeover == NULL && !m->active)
+			(void)takeover_start(
+				m->loop, m->store, m->cache, on_taken_over, m, &m->takeover);
+		return;
+	}
 	(void)uv_timer_start(&m->elect_timer, on_takeover, TAKEOVER_MS, 0);
 }
 
@@ -380,8 +125,12 @@ static void on_work(uv_timer_t *t)
 		m->capacity_changed = false;
 		pods_retry(m, true);
 	}
-	kept_tend(m);
+	if (!m->remote)
+		kept_tend(m); // an API server's objects are their owners' to delete
 	status_write_all(m);
+	if (m->remote)
+		node_labels_write(m);
+	report_usage(m);
 }
 
 void status_schedule(struct manager *m)
@@ -397,6 +146,7 @@ static void on_retry(uv_timer_t *t)
 
 	if (!m->active)
 		return;
+	requests_retry(m);
 	HASH_ITER (hh, m->pods, s, next) {
 		if (!s->retry)
 			continue;
@@ -405,17 +155,21 @@ static void on_retry(uv_timer_t *t)
 	}
 }
 
+static void on_sweep(uv_timer_t *t)
+{
+	struct manager *m = t->data;
+
+	if (m->active)
+		sweep_run(m);
+}
+
 // ── Life ───────────────────────────────────────────────────────────────────────────────────────
 
 static void manager_release(struct manager *m)
 {
-	struct bad_object *b, *next;
-
-	HASH_ITER (hh, m->bads, b, next) {
-		HASH_DEL(m->bads, b);
-		free(b->message);
-		free(b);
-	}
+	bads_clear(m);
+	sweep_free(m->sweep);
+	free(m->report);
 	pod_states_clear(m);
 	macs_clear(m);
 	ipam_free(m->ipam);
@@ -433,8 +187,12 @@ static int copy_conf(struct manager *m, const struct manager_conf *conf)
 	m->ip_family = strdup(conf->default_ip_family != NULL ? conf->default_ip_family : "");
 	m->stateful_kinds = strdup(conf->stateful_kinds != NULL ? conf->stateful_kinds : "");
 	m->lock_path = conf->lock_path != NULL ? strdup(conf->lock_path) : NULL;
-	m->ip_retain = conf->default_ip_retain;
 	m->create_defaults = conf->create_defaults;
+	m->vm_retain = conf->vm_ip_retain;
+	m->selection = (struct selection_conf){.network_type = m->network_type,
+		.ip_family = m->ip_family,
+		.stateful_kinds = m->stateful_kinds,
+		.ip_retain = conf->default_ip_retain};
 	bool ok = m->network_type != NULL && m->ip_family != NULL && m->stateful_kinds != NULL &&
 		  (conf->lock_path == NULL || m->lock_path != NULL);
 	return ok ? 0 : -ENOMEM;
@@ -450,7 +208,10 @@ int manager_new(uv_loop_t *loop, struct store *store, struct cache *cache,
 	m->loop = loop;
 	m->store = store;
 	m->cache = cache;
+	m->remote = strcmp(store->backend, "kube") == 0;
+	m->node_kind = m->remote ? KIND_NODE : KIND_NODEINFO;
 	m->lock_fd = -1;
+	m->report = conf->metrics != NULL ? report_new(conf->metrics) : NULL;
 	if (copy_conf(m, conf) < 0) {
 		manager_release(m);
 		return -ENOMEM;
@@ -458,17 +219,26 @@ int manager_new(uv_loop_t *loop, struct store *store, struct cache *cache,
 	(void)uv_timer_init(loop, &m->elect_timer);
 	(void)uv_timer_init(loop, &m->work_timer);
 	(void)uv_timer_init(loop, &m->retry_timer);
-	m->elect_timer.data = m->work_timer.data = m->retry_timer.data = m;
+	(void)uv_timer_init(loop, &m->sweep_timer);
+	m->elect_timer.data = m->work_timer.data = m->retry_timer.data = m->sweep_timer.data = m;
+	(void)uv_timer_start(&m->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
 	(void)uv_timer_start(&m->retry_timer, on_retry, RETRY_MS, RETRY_MS);
-	m->sub = (struct cache_subscriber){.event = on_event, .bad = on_bad, .arg = m};
+	m->sub = (struct cache_subscriber){.event = on_cache_event, .bad = on_cache_bad, .arg = m};
 	cache_subscribe(cache, &m->sub);
-	m->locked = m->lock_path == NULL;
+	m->locked = m->lock_path == NULL && !conf->await_election;
 	if (m->locked && cache_synced(cache))
 		activate_soon(m);
-	else if (!m->locked)
+	else if (m->lock_path != NULL)
 		(void)uv_timer_start(&m->elect_timer, on_elect, 0, ELECT_MS);
 	*ret_manager = m;
 	return 0;
+}
+
+void manager_elected(struct manager *m)
+{
+	m->locked = true;
+	if (cache_synced(m->cache))
+		activate_soon(m);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -484,10 +254,11 @@ void manager_free(struct manager *m)
 	if (m == NULL)
 		return;
 	uv_handle_t *handles[] = {(uv_handle_t *)&m->elect_timer, (uv_handle_t *)&m->work_timer,
-		(uv_handle_t *)&m->retry_timer};
+		(uv_handle_t *)&m->retry_timer, (uv_handle_t *)&m->sweep_timer};
 
 	cache_unsubscribe(m->cache, &m->sub);
 	requests_forget(m);
+	takeover_close(m->takeover);
 	m->active = false;
 	if (m->lock_fd >= 0)
 		(void)close(m->lock_fd); // the next one may have it

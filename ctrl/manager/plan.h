@@ -9,6 +9,8 @@ struct pod_plan {
 	char subnet4[NAME_MAX_LEN], subnet6[NAME_MAX_LEN]; // "": any
 };
 
-// False with error in hybridnet's words if there is nothing that the pod can get on its node.
-bool pod_plan_make(const struct manager *m, const struct pod *pod, struct pod_plan *ret_plan,
-	char error[IPAM_ERROR_MAX]);
+// kept: the IPInstances that the pod takes over, if it does. False with error in hybridnet's words if
+// there is nothing that the pod can get on its node.
+bool pod_plan_make(const struct manager *m, const struct pod *pod,
+	const struct ipinstance *const *kept, size_t n_kept, struct pod_plan *ret_plan,
+	char error[SELECTION_ERROR_MAX]);

@@ -8,12 +8,12 @@
 
 #define CONDITION_ACCEPTED "Accepted"
 
-bool network_has_node(const struct network *n, const struct nodeinfo *node)
+bool network_has_node(const struct network *n, const struct object *node)
 {
 	if (n->type == NETWORK_OVERLAY)
 		return true;
 	return n->type == NETWORK_UNDERLAY && n->node_selector.n > 0 &&
-	       key_values_select(&n->node_selector, &node->obj.meta.labels);
+	       key_values_select(&n->node_selector, &node->meta.labels);
 }
 
 static void set_item(cJSON *obj, const char *name, cJSON *item)
@@ -143,7 +143,7 @@ static bool add_node(const struct object *obj, const cJSON *, void *arg)
 {
 	struct names *names = arg;
 
-	if (network_has_node(names->network, (const void *)obj) && !obj->meta.deleting)
+	if (network_has_node(names->network, obj) && !obj->meta.deleting)
 		(void)cJSON_AddItemToArray(names->list, cJSON_CreateString(obj->meta.name));
 	return true;
 }
@@ -167,7 +167,7 @@ static bool write_network(const struct object *obj, const cJSON *json, void *arg
 	cache_each(m->cache, KIND_SUBNET, add_subnet, &names);
 	set_item(status, "subnetList", names.list);
 	names.list = cJSON_CreateArray();
-	cache_each(m->cache, KIND_NODEINFO, add_node, &names);
+	cache_each(m->cache, m->node_kind, add_node, &names);
 	set_item(status, "nodeList", names.list);
 	set_accepted(m, obj, status);
 	write_if_new(m, obj, json, status);

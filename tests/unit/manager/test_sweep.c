@@ -1,0 +1,69 @@
+// The sweeper's verdicts.
+#include "ctrl/manager/sweep.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct ipinstance bound(const char *uid)
+{
+	struct ipinstance i = {0};
+
+	strcpy(i.binding.node_name, "node1");
+	strcpy(i.binding.pod_uid, uid);
+	return i;
+}
+
+static void an_address_of_a_living_pod_is_good(void **)
+{
+	struct ipinstance i = bound("u");
+	struct pod pod = {0};
+
+	strcpy(pod.obj.meta.uid, "u");
+	assert_int_equal(sweep_judge(&i, &pod, NULL), SWEEP_GOOD);
+	assert_int_equal(sweep_judge(&i, &pod, &i), SWEEP_GOOD);
+}
+
+static void an_address_of_a_pod_that_is_no_more_is_leaked(void **)
+{
+	struct ipinstance i = bound("u");
+	struct pod next = {0};
+
+	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_LEAKED);
+	strcpy(next.obj.meta.uid, "another of the name");
+	assert_int_equal(sweep_judge(&i, &next, NULL), SWEEP_LEAKED);
+	i.obj.meta.deleting = true; // it goes already
+	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_GOOD);
+}
+
+static void a_reserved_address_waits_for_its_pod(void **)
+{
+	struct ipinstance i = {0};
+
+	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_GOOD);
+}
+
+static void an_address_that_another_has_is_doubled(void **)
+{
+	struct ipinstance i = bound("u"), first = bound("v");
+	struct pod pod = {0};
+
+	strcpy(pod.obj.meta.uid, "u");
+	assert_int_equal(sweep_judge(&i, &pod, &first), SWEEP_DOUBLED);
+	assert_int_equal(sweep_judge(&i, NULL, &first), SWEEP_DOUBLED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_of_a_living_pod_is_good),
+		cmocka_unit_test(an_address_of_a_pod_that_is_no_more_is_leaked),
+		cmocka_unit_test(a_reserved_address_waits_for_its_pod),
+		cmocka_unit_test(an_address_that_another_has_is_doubled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
