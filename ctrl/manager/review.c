@@ -114,10 +114,12 @@ static int objects_decode(struct review *r, const cJSON *request)
 		r->raw = NULL;
 	if (r->kind == KIND_COUNT)
 		return 0;
+	if (r->raw == NULL)
+		(void)snprintf(r->malformed, sizeof(r->malformed), "there is no object");
 	int ret = object_of(r, request, "object", &r->object, r->malformed);
 	if (ret == -ENOMEM)
 		return ret;
-	if (ret == 0)
+	if (r->object != NULL)
 		r->malformed[0] = '\0';
 	else if (r->malformed[0] == '\0')
 		(void)snprintf(r->malformed, sizeof(r->malformed), "malformed object");
