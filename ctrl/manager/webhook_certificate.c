@@ -10,7 +10,7 @@
 #include "ctrl/manager/base64.h"
 #include "ctrl/manager/webhook_inner.h"
 
-#define LOOK_MS 30000
+#define LOOK_MS 10000
 #define RETRY_MS 1000 // until there is a certificate
 #define CA_NAME "strata webhook CA"
 
