@@ -118,8 +118,9 @@ int facts_take(struct facts *f, const struct facts_request *request, int status,
 	const cJSON *item;
 
 	*ret_continue = NULL;
-	// What is not there is known not to be; a name that no label can have is nobody's.
-	if ((request->single && status == 404) || (!request->single && status == 400)) {
+	// What is not there is known not to be; a value that no label can have (400) is nobody's.
+	if ((request->single && status == 404) ||
+		(status == 400 && strstr(request->path, "labelSelector=") != NULL)) {
 		f->known[request->kind] = true;
 		return 0;
 	}

@@ -11,6 +11,7 @@
 // What a review is judged by besides the facts. All texts are borrowed.
 struct judge_conf {
 	struct selection_conf selection;
+	bool vm_ip_retain; // pods of KubeVirt's virtual machines keep their addresses
 	const char *namespace; // of the accounts
 	const char *manager_account, *node_account; // user names
 };
@@ -48,6 +49,14 @@ int facts_take(struct facts *f, const struct facts_request *request, int status,
 // request's path with a list's place to go on from; false if it does not fit.
 bool facts_continue(
 	const struct facts_request *request, const char *token, char ret_path[FACTS_PATH_MAX]);
+
+// The virtual machine that a pod is a life of, NULL if of none: its instance, which controls the pod,
+// has its name. Borrowed from pod.
+const char *facts_vm_of(const struct judge_conf *conf, const struct pod *pod);
+
+// Whether a review is of an IPInstance that comes to another place: a new one, or a changed address,
+// Subnet or Network. One that is being deleted goes nowhere.
+bool facts_moves(const struct review *r);
 
 // Whether the user is a node's account; ret_node: which node's, NULL if that cannot be told.
 bool facts_user_is_node(const struct judge_conf *conf, const struct review *r,

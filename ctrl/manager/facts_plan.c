@@ -7,6 +7,8 @@
 
 #define PAGE 500
 #define NODE_PREFIX "system:node:"
+#define LABEL_VM ANNOTATION_PREFIX "vm"
+#define VM_INSTANCE "VirtualMachineInstance"
 
 // A path that grows; what does not fit makes it no path at all.
 struct path {
@@ -172,12 +174,24 @@ static bool subnet_next(
 	return !f->known[KIND_SUBNET] && list(ret_request, KIND_SUBNET, true);
 }
 
+bool facts_moves(const struct review *r)
+{
+	const struct ipinstance *i = (const void *)r->object, *old = (const void *)r->old;
+
+	if (r->operation != REVIEW_UPDATE)
+		return r->operation == REVIEW_CREATE;
+	return !i->obj.meta.deleting &&
+	       (old == NULL || ip_cmp(&old->address.ip.ip, &i->address.ip.ip) != 0 ||
+		       strcmp(old->subnet, i->subnet) != 0 ||
+		       strcmp(old->network, i->network) != 0);
+}
+
 static bool ipinstance_next(const struct review *r, const struct facts *f, bool fresh,
 	struct facts_request *ret_request)
 {
 	const struct ipinstance *i = (const void *)r->object;
 
-	if (i == NULL || r->subresource[0] != '\0')
+	if (i == NULL || r->subresource[0] != '\0' || !facts_moves(r))
 		return false;
 	if (!f->known[KIND_NETWORK])
 		return list(ret_request, KIND_NETWORK, fresh);
@@ -187,8 +201,8 @@ static bool ipinstance_next(const struct review *r, const struct facts *f, bool 
 	       list_instances(ret_request, NULL, ANNOTATION_PREFIX "subnet", i->subnet, fresh);
 }
 
-static bool pod_next(const struct review *r, const struct facts *f, bool fresh,
-	struct facts_request *ret_request)
+static bool pod_next(const struct judge_conf *conf, const struct review *r, const struct facts *f,
+	bool fresh, struct facts_request *ret_request)
 {
 	const struct pod *pod = (const void *)r->object;
 	char label[LABEL_MAX_LEN];
@@ -201,6 +215,10 @@ static bool pod_next(const struct review *r, const struct facts *f, bool fresh,
 		return list(ret_request, KIND_SUBNET, fresh);
 	if (!f->known[KIND_NAMESPACE] && pod->obj.meta.namespace[0] != '\0')
 		return get(ret_request, KIND_NAMESPACE, NULL, pod->obj.meta.namespace, fresh);
+	const char *vm = facts_vm_of(conf, pod);
+	if (vm != NULL)
+		return !f->known[KIND_IPINSTANCE] &&
+		       list_instances(ret_request, pod->obj.meta.namespace, LABEL_VM, vm, fresh);
 	// A pod whose name is still to be made has no former life.
 	if (r->name[0] == '\0' || f->known[KIND_IPINSTANCE])
 		return false;
@@ -220,7 +238,7 @@ bool facts_next(const struct judge_conf *conf, const struct review *r, const str
 	case KIND_SUBNET:
 		return r->subresource[0] == '\0' && subnet_next(r, f, ret);
 	case KIND_POD:
-		return pod_next(r, f, fresh, ret);
+		return pod_next(conf, r, f, fresh, ret);
 	case KIND_IPINSTANCE:
 	case KIND_NODEINFO:
 		if (strcmp(r->user, conf->manager_account) == 0)
@@ -235,6 +253,16 @@ bool facts_next(const struct judge_conf *conf, const struct review *r, const str
 		break;
 	}
 	return false;
+}
+
+const char *facts_vm_of(const struct judge_conf *conf, const struct pod *pod)
+{
+	const struct owner_ref *o = pod_controller(pod);
+
+	return conf->vm_ip_retain && o != NULL && o->kind != NULL && o->name != NULL &&
+			       strcmp(o->kind, VM_INSTANCE) == 0
+		       ? o->name
+		       : NULL;
 }
 
 bool facts_user_is_node(const struct judge_conf *conf, const struct review *r,

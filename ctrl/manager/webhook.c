@@ -65,6 +65,7 @@ static void configure(struct webhook *w, const struct webhook_conf *conf)
 	w->leads_arg = conf->arg;
 	w->judge = (struct judge_conf){
 		.selection = *conf->selection,
+		.vm_ip_retain = conf->vm_ip_retain,
 		.namespace = w->namespace,
 		.manager_account = w->manager_account,
 		.node_account = w->node_account,

@@ -30,6 +30,7 @@ struct webhook_conf {
 	// daemons'. NULL: system:serviceaccount:<namespace>:strata-manager and …:strata-node.
 	const char *manager_account, *node_account;
 	const struct selection_conf *selection; // what pods get by default
+	bool vm_ip_retain; // KubeVirt's virtual machines keep their addresses
 	struct metrics *metrics; // to count in; NULL: nothing is counted
 	// Whether this replica leads; asked whenever configurations are looked at. NULL: always.
 	bool (*leads)(void *arg);

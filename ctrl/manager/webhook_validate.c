@@ -116,20 +116,13 @@ static bool is_own(const struct review *r, const char *node)
 
 // ── IPInstances, NodeInfos ─────────────────────────────────────────────────────────────────────
 
-static bool moves(const struct ipinstance *old, const struct ipinstance *i)
-{
-	return ip_cmp(&old->address.ip.ip, &i->address.ip.ip) != 0 ||
-	       strcmp(old->subnet, i->subnet) != 0 || strcmp(old->network, i->network) != 0;
-}
-
-// One that somebody writes by hand. An object that is let go is not looked at.
+// One that somebody writes by hand.
 static void judge_ipinstance(const struct review *r, const struct facts *f, struct review_answer *a)
 {
-	const struct ipinstance *i = (const void *)r->object, *old = (const void *)r->old;
+	const struct ipinstance *i = (const void *)r->object;
 	const struct admission_view view = facts_view(f);
 
-	if (r->operation == REVIEW_UPDATE &&
-		(i->obj.meta.deleting || (old != NULL && !moves(old, i))))
+	if (!facts_moves(r))
 		return;
 	answer(a, admit_ipinstance(&view, i, a->message) &&
 			  admit_ipinstance_address(&view, i, a->message));

@@ -57,10 +57,12 @@ bool pod_ask(const struct judge_conf *conf, const struct pod *pod, const struct 
 		(void)snprintf(error, SELECTION_ERROR_MAX, "out of memory");
 		return false;
 	}
-	for (size_t i = 0; selection_retains(&conf->selection, pod) && i < f->n[KIND_IPINSTANCE];
-		i++) {
+	for (size_t i = 0; i < f->n[KIND_IPINSTANCE]; i++) {
 		const struct ipinstance *ip = (const void *)f->objects[KIND_IPINSTANCE][i];
-		if (is_of(ip, pod))
+		// A machine's were asked for by its label.
+		if (facts_vm_of(conf, pod) != NULL
+				? !ip->obj.meta.deleting
+				: selection_retains(&conf->selection, pod) && is_of(ip, pod))
 			kept[n++] = ip;
 	}
 	bool ok = selection_make(&conf->selection, &lookup, pod,

@@ -315,6 +315,27 @@ static void a_pod_that_keeps_its_address_needs_no_quota(void **)
 	assert_string_equal(SELECTOR("ipv4-address-quota"), "");
 }
 
+static void a_virtual_machine_keeps_its_address_by_its_name(void **)
+{
+	const char *launcher =
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"generateName\":"
+		"\"virt-launcher-vm1-\",\"namespace\":\"default\",\"ownerReferences\":[{"
+		"\"apiVersion\":\"kubevirt.io/v1\",\"kind\":\"VirtualMachineInstance\",\"name\":"
+		"\"vm1\",\"uid\":\"1\",\"controller\":true}]},\"spec\":{}}";
+
+	world_add(&w, "IPInstance", "192-168-56-7",
+		"\"namespace\":\"default\",\"labels\":{" A("vm", "vm1") "}",
+		"\"spec\":{\"network\":\"vlan\",\"subnet\":\"v4\",\"address\":{\"ip\":"
+		"\"192.168.56.7/24\",\"mac\":\"02:12:34:00:00:07\"}}");
+	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
+	assert_string_equal(SELECTOR("ipv4-address-quota"), "\"nonempty\"");
+	w.conf.vm_ip_retain = true;
+	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
+	assert_string_equal(ANNOTATION("specified-network"), "\"vlan\"");
+	assert_string_equal(SELECTOR("ipv4-address-quota"), "");
+	assert_string_equal(world_review(&w, false, "CREATE", "pods", "", launcher, NULL), "");
+}
+
 static void the_namespace_speaks_for_silent_pods(void **)
 {
 	world_fini(&w);
@@ -465,6 +486,7 @@ int main(void)
 		TEST(a_named_network_brings_its_selector),
 		TEST(overlay_pods_go_where_the_overlay_is),
 		TEST(a_pod_that_keeps_its_address_needs_no_quota),
+		TEST(a_virtual_machine_keeps_its_address_by_its_name),
 		TEST(the_namespace_speaks_for_silent_pods),
 		TEST(what_cannot_be_resolved_is_an_error),
 		TEST(host_network_pods_tolerate_missing_networks),
