@@ -4,6 +4,7 @@ and manifests.
     fabric ── OVS ──┬── eth1 of n1, n2      VLAN 1 untagged: 10.88.0.0/24, fd00:88::/64; underlay VLANs tagged
        └─ bridge mgmt ── eth0 of n1, n2     192.0.2.0/24: API server .1, nodes .11, .12
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -37,6 +38,20 @@ class Cluster:
 
     def start(self, vlans=(56,)):
         """Control plane and nodes, without Strata."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            images = pool.submit(self._images)
+            self._start_control_plane()
+            for number, name in enumerate(self.node_names(), start=1):
+                self.nodes[name] = KubeNode(self, name, number).create(vlans)
+            list(pool.map(lambda node: node.start(images.result()), self.nodes.values()))
+        wait_until(lambda: len(self.api.get("/api/v1/nodes")["items"]) == NODES, self.logs, timeout=60)
+        return self
+
+    @staticmethod
+    def node_names():
+        return [f"n{i + 1}" for i in range(NODES)]
+
+    def _start_control_plane(self):
         self.fabric = Fabric(f"{self.prefix}fabric", self.directory / "fabric").start()
         ns = self.fabric.ns
         self.fabric.add_gateway("gw1", 1, ["10.88.0.254/24", "fd00:88::fe/64", "192.168.56.254/24", "fd00:56::fe/64"])
@@ -45,18 +60,10 @@ class Cluster:
         run("ip link set mgmt up", ns=ns)
         # Without kube-proxy the API server finds the webhooks' endpoints by itself.
         self.api = ApiServer(ns, self.directory / "api", "192.0.2.1", ["--enable-aggregator-routing=true"])
-        names = [f"n{i + 1}" for i in range(NODES)]
         self.api.start(users=[("system:kube-controller-manager", ""), ("system:kube-scheduler", ""),
-                              *((f"system:node:{name}", "system:nodes") for name in names)])
+                              *((f"system:node:{name}", "system:nodes") for name in self.node_names())])
         self._start_controllers()
         self.api.apply_crds()
-        images = self._images()
-        for number, name in enumerate(names, start=1):
-            self.nodes[name] = KubeNode(self, name, number).create(vlans)
-        for node in self.nodes.values():
-            node.start(images)
-        wait_until(lambda: len(self.api.get("/api/v1/nodes")["items"]) == NODES, self.logs, timeout=60)
-        return self
 
     def _start_controllers(self):
         pki = self.api.pki
@@ -175,6 +182,7 @@ class Cluster:
         parts = []
         for args in ("get pod -A -o wide", "get event -A --sort-by=.lastTimestamp",
                      "-n kube-system logs -l app=strata,component=node --all-containers --tail=40 --prefix",
+                     "-n kube-system logs -l app=strata,component=node -c node --tail=40 --prefix --previous",
                      "-n kube-system logs -l app=strata,component=manager --tail=40 --prefix"):
             try:
                 parts.append(f"── kubectl {args}\n{self.kubectl(args, timeout=30)[-5000:]}")
