@@ -37,7 +37,9 @@ struct kube_reflector {
 	enum kube_phase phase; // under way, or next after the wait
 	struct kube_transfer *transfer; // under way; NULL: the timer runs
 	uv_timer_t timer; // the wait before the next try, or the pulse of a watch
-	struct kube_backoff backoff;
+	struct kube_backoff backoff; // of failures; a list or a live watch ends them
+	struct kube_backoff
+		relist; // of lists that a watch asked for; a watch that brings something does
 	struct kube_known known;
 	// List.
 	char *more; // owned; the token of the page to ask for; NULL: the first
@@ -53,6 +55,7 @@ struct kube_reflector {
 	unsigned int n_stuck;
 	bool broken; // was reported, nothing good has come since
 	char complaint[MODEL_ERROR_MAX]; // logged; "": all is well
+	uint64_t complain_again; // ms of the loop; not before, if it is something else
 };
 
 struct kube_op; // kube_ops.c: a mutation under way
@@ -83,6 +86,7 @@ void kube_reflector_failed(struct kube_reflector *r, const char *message);
 void kube_reflector_well(struct kube_reflector *r); // the server answers
 void kube_reflector_go(struct kube_reflector *r, enum kube_phase phase); // now
 void kube_reflector_wait(struct kube_reflector *r, enum kube_phase phase); // after a wait
+void kube_reflector_relist(struct kube_reflector *r); // a list from its beginning, after a wait
 // The collection's path with what both list and watch ask. -EMSGSIZE.
 int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]);
 // Hands an object to the watcher unless that was told of it. obj is stripped. False: the store is closing.

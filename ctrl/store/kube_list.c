@@ -39,6 +39,7 @@ static void complete(struct kube_reflector *r)
 	r->more = NULL;
 	r->n_stuck = 0;
 	r->gone = false;
+	kube_backoff_reset(&r->backoff);
 	kube_known_sweep(&r->known, tell_gone, r);
 	if (r->store->closing)
 		return;
@@ -101,8 +102,7 @@ static void on_page(void *arg, int status, cJSON *list, const char *message)
 		kube_reflector_go(r, PHASE_LIST);
 	} else if (status == 410) {
 		// The rest of the list is not there any more: from the beginning, but not in a hurry.
-		restart(r);
-		kube_reflector_wait(r, PHASE_LIST);
+		kube_reflector_relist(r);
 	} else if (status == 404) {
 		restart(r);
 		(void)snprintf(text, sizeof(text),

@@ -31,6 +31,7 @@ static void got_on(struct kube_reflector *r)
 	r->broken = false;
 	r->n_stuck = 0;
 	kube_backoff_reset(&r->backoff);
+	kube_backoff_reset(&r->relist);
 }
 
 // Says once what is wrong with a stream; then it ends.
@@ -104,7 +105,7 @@ static void ended(struct kube_reflector *r, const char *message)
 	if (r->alive)
 		kube_backoff_reset(&r->backoff);
 	if (r->gone || r->n_stuck >= KUBE_STUCK_MAX)
-		kube_reflector_wait(r, PHASE_LIST);
+		kube_reflector_relist(r);
 	else if (message != NULL)
 		kube_reflector_failed(r, message);
 	else if (r->progress)

@@ -308,16 +308,31 @@ static int error_of(CURLcode result)
 	}
 }
 
+// libcurl's own words have times and counts in them, which differ from try to try; only about names and
+// certificates do they say more than the error itself.
+static const char *words_of(const struct kube_transfer *t, CURLcode result)
+{
+	long err = 0;
+
+	if (result == CURLE_COULDNT_CONNECT &&
+		curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err != 0)
+		return strerror((int)err);
+	int class = error_of(result);
+	bool says_more = class == -EACCES || class == -EHOSTUNREACH || class == -EIO;
+	return says_more && t->error[0] != '\0' ? t->error : curl_easy_strerror(result);
+}
+
 static int no_answer(struct kube_transfer *t, CURLcode result, char message[MODEL_ERROR_MAX])
 {
-	if (t->failed == -EMSGSIZE) {
+	const char *server = t->client->access.server;
+
+	if (t->failed == -EMSGSIZE)
 		(void)snprintf(message, MODEL_ERROR_MAX,
-			"the answer of %.120s is longer than %u MiB", t->client->access.server,
+			"the answer of %.120s is longer than %u MiB", server,
 			KUBE_ANSWER_MAX >> 20);
-	} else {
-		(void)snprintf(message, MODEL_ERROR_MAX, "%.100s: %.140s", t->client->access.server,
-			t->error[0] != '\0' ? t->error : curl_easy_strerror(result));
-	}
+	else
+		(void)snprintf(message, MODEL_ERROR_MAX, "%.100s: %.140s", server,
+			t->failed != 0 ? strerror(-t->failed) : words_of(t, result));
 	return t->failed != 0 ? t->failed : error_of(result);
 }
 

@@ -13,6 +13,8 @@
 #include "ctrl/store/kube.h"
 #include "ctrl/store/kube_strip.h"
 
+#define COMPLAIN_MS 10000
+
 uint32_t kube_random(void)
 {
 	uint32_t r = 0;
@@ -47,10 +49,15 @@ void kube_reflector_well(struct kube_reflector *r)
 
 void kube_reflector_failed(struct kube_reflector *r, const char *message)
 {
-	if (strcmp(r->complaint, message) != 0) {
+	uint64_t now = uv_now(r->store->loop);
+	bool is_first = r->complaint[0] == '\0';
+
+	// A server that comes and goes has something else to say each time: now and then is enough.
+	if (is_first || (strcmp(r->complaint, message) != 0 && now >= r->complain_again)) {
 		bool common = is_common(r, message);
 
 		(void)snprintf(r->complaint, sizeof(r->complaint), "%s", message);
+		r->complain_again = now + COMPLAIN_MS;
 		if (!common)
 			(void)log_warn(0, "cannot follow %s: %s; what is known of them stays",
 				kind_plural(r->kind), message);
@@ -80,6 +87,14 @@ void kube_reflector_wait(struct kube_reflector *r, enum kube_phase phase)
 	r->phase = phase;
 	(void)uv_timer_start(
 		&r->timer, on_waited, kube_backoff_next(&r->backoff, kube_random()), 0);
+}
+
+void kube_reflector_relist(struct kube_reflector *r)
+{
+	free(r->more);
+	r->more = NULL;
+	r->phase = PHASE_LIST;
+	(void)uv_timer_start(&r->timer, on_waited, kube_backoff_next(&r->relist, kube_random()), 0);
 }
 
 int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX])

@@ -74,7 +74,13 @@ class StoreTool:
                 self.objects.pop(key, None)
 
     def wait(self, condition, what, timeout=30):
-        return wait_until(condition, lambda: f"{what}\n{self.log_text()}\n{self.events[-5:]}", timeout=timeout)
+        def alive_and():
+            value = condition()
+            if not value and self.process.poll() is not None:
+                raise CommandError(f"store_tool ended: {self.process.returncode}\n{self.log_text()}")
+            return value
+
+        return wait_until(alive_and, lambda: f"{what}\n{self.log_text()}\n{self.events[-5:]}", timeout=timeout)
 
     def wait_synced(self, n, timeout=60):
         self.wait(lambda: len(self.synced) >= n, f"{n} kinds are synced", timeout=timeout)

@@ -1,0 +1,271 @@
+"""The kube store when server and network fail: it converges, keeps what it has, and does not storm.
+
+  store_tool ──TLS── proxy (6444) ──TLS── kube-apiserver (6443)     all in one namespace
+"""
+import json
+import time
+
+import pytest
+
+from lab.apiserver import PROXY_PORT
+from lab.certificates import Authority
+from lab.shell import wait_until
+from proxy import Proxy, answer, chunk
+from storetool import StoreTool
+from test_store import GROUP, network
+
+NETWORKS = f"/apis/{GROUP}/v1/networks"
+ALTERNATIVES = ["IP:127.0.0.1", "IP:192.0.2.1"]
+
+
+@pytest.fixture
+def proxy(apiserver):
+    with Proxy(apiserver) as p:
+        yield p
+    apiserver.request("DELETE", NETWORKS)
+
+
+@pytest.fixture
+def kubeconfig(apiserver):
+    return apiserver.write_kubeconfig(apiserver.directory / "proxy.kubeconfig", apiserver.tokens["admin"], port=PROXY_PORT)
+
+
+@pytest.fixture
+def tool(apiserver, proxy, kubeconfig):
+    """Follows Networks through the proxy; one is there."""
+    create(apiserver, "fault-first")
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as t:
+        t.wait_synced(1)
+        proxy.watches(1)
+        yield t
+    assert t.synced == ["Network"]  # once, whatever happened
+
+
+def create(apiserver, name, net_id=4):
+    status, answer = apiserver.request("POST", NETWORKS, network(name, net_id))
+    assert status == 201, answer
+
+
+def delete(apiserver, name):
+    assert apiserver.request("DELETE", f"{NETWORKS}/{name}")[0] == 200
+
+
+def test_a_watch_that_is_cut_in_mid_object_is_resumed_without_a_list(apiserver, proxy, tool):
+    for i in range(5):
+        proxy.watches(1)[0].cut_next = True
+        create(apiserver, f"fault-cut-{i}")
+        tool.wait_object("Network", f"fault-cut-{i}")
+    assert proxy.count("list") == 1
+    assert [e["object"]["metadata"]["name"] for e in tool.events if e["event"] == "PUT"] == \
+        ["fault-first", *(f"fault-cut-{i}" for i in range(5))]
+    assert tool.broken == []
+
+
+def test_a_version_that_the_server_has_forgotten_is_listed_once_and_what_vanished_is_deleted(apiserver, proxy, tool):
+    create(apiserver, "fault-stays")
+    tool.wait_object("Network", "fault-stays")
+    stream = proxy.watches(1)[0]
+    stream.held = True  # what comes now is not seen
+    delete(apiserver, "fault-first")
+    create(apiserver, "fault-new")
+    gone = {"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410,
+                                        "reason": "Expired", "message": "too old resource version: 1 (2)"}}
+    proxy.send(stream, chunk(json.dumps(gone) + "\n"))
+    tool.wait_gone("Network", "fault-first")
+    tool.wait_object("Network", "fault-new")
+    assert proxy.count("list") == 2
+    puts = [e["object"]["metadata"]["name"] for e in tool.events if e["event"] == "PUT"]
+    assert puts == ["fault-first", "fault-stays", "fault-new"]  # what did not change is not news
+
+
+def test_a_watch_that_is_refused_with_410_is_listed_anew(apiserver, proxy, tool):
+    proxy.fault("networks", "watch", answer=answer(410, json.dumps({"kind": "Status", "code": 410, "reason": "Expired"})))
+    proxy.cut()
+    create(apiserver, "fault-410")
+    tool.wait_object("Network", "fault-410")
+    assert proxy.count("list") == 2
+
+
+@pytest.mark.parametrize("times", [3])
+def test_a_server_that_is_busy_is_asked_again_when_it_says(apiserver, proxy, kubeconfig, times):
+    status = json.dumps({"kind": "Status", "code": 429, "message": "too many requests"})
+    proxy.fault("networks", "list", times=times, answer=answer(429, status, "Retry-After: 1\r\n"))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert proxy.count("list") == times + 1
+        at = [r.at for r in proxy.requests if r.verb == "list"]
+        assert all(later - earlier >= 1 for earlier, later in zip(at, at[1:]))  # what the server asked for
+        proxy.fault("fault-busy", "PATCH", times=2, answer=answer(429, status, "Retry-After: 1\r\n"))
+        create(apiserver, "fault-busy")
+        done = tool.do("patch", kind="Network", name="fault-busy", object={"metadata": {"labels": {"a": "b"}}})
+        assert done["error"] == ""  # the caller sees nothing of it
+        proxy.fault("fault-busy", "PATCH", times=20, answer=answer(429, status, "Retry-After: 0\r\n"))
+        done = tool.do("patch", kind="Network", name="fault-busy", object={})
+        assert (done["error"], done["message"]) == ("EAGAIN", "too many requests")
+
+
+def test_a_server_that_fails_is_asked_again_but_not_in_a_storm(apiserver, proxy, kubeconfig):
+    proxy.fault("networks", "list", times=3, answer=answer(500, "oh"))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert proxy.count("list") == 4
+        assert tool.log_text().count("cannot follow networks") == 1
+        proxy.watches(1)
+        proxy.fault("networks", "watch", times=2, answer=answer(500, "oh"))
+        proxy.cut()
+        create(apiserver, "fault-500")
+        tool.wait_object("Network", "fault-500")
+        assert proxy.count("list") == 4
+
+
+def test_a_list_that_drips_is_given_up_and_made_anew(apiserver, proxy, kubeconfig):
+    create(apiserver, "fault-drip")
+    proxy.fault("networks", "list", drip=0.1)
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1, timeout=90)
+        assert "fault-drip" in tool.names("Network")
+        assert proxy.count("list") == 2
+
+
+def test_a_watch_that_drips_an_object_is_given_up_and_resumed(apiserver, proxy, tool):
+    proxy.fault("networks", "watch", drip=0.1)
+    proxy.cut()
+    wait_until(lambda: proxy.count("watch") == 2 and proxy.watches(1), "the watch is resumed")
+    create(apiserver, "fault-drip")
+    tool.wait_object("Network", "fault-drip", timeout=90)
+    assert proxy.count("list") == 1
+
+
+def test_a_server_that_never_answers_is_asked_again(apiserver, proxy, kubeconfig):
+    proxy.fault("networks", "list", hang=True)
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1, timeout=90)
+        assert proxy.count("list") == 2
+
+
+def test_garbage_is_reported_once_and_the_watch_resumed(apiserver, proxy, tool):
+    proxy.send(proxy.watches(1)[0], chunk(b"\x00\xff<html>what?</html>\n"))
+    wait_until(lambda: proxy.count("watch") == 2, "the watch is resumed")
+    create(apiserver, "fault-garbage")
+    tool.wait_object("Network", "fault-garbage")
+    lines = ("[]\n", '{"type":"ADDED","object":5}\n', '{"type":"ADDED","object":{"metadata":{}}}\n', "x" * 9_000_000)
+    for i, line in enumerate(lines):
+        proxy.send(proxy.watches(1)[-1], chunk(line))
+        create(apiserver, f"fault-garbage-{i}")
+        tool.wait_object("Network", f"fault-garbage-{i}")
+    assert proxy.count("list") == 1
+    assert tool.broken[0].startswith("the API server's watch of networks sent no object: '")
+    assert len(tool.broken) == 5
+
+
+def test_a_list_that_is_no_list_is_made_anew(apiserver, proxy, kubeconfig):
+    for body in ("<html>", "{}", '{"metadata":{"resourceVersion":"5"},"items":{}}', ""):
+        proxy.fault("networks", "list", answer=answer(200, body))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1, timeout=60)
+        assert proxy.count("list") == 5
+
+
+def test_a_list_whose_rest_is_gone_begins_again(apiserver, proxy, kubeconfig):
+    create(apiserver, "fault-rest")
+    page = {"kind": "NetworkList", "metadata": {"resourceVersion": "5", "continue": "more"},
+            "items": [network("fault-never", resourceVersion="4")]}
+    proxy.fault("networks", "list", answer=answer(200, json.dumps(page)))
+    proxy.fault("networks", "list", answer=answer(410, json.dumps({"kind": "Status", "code": 410, "reason": "Expired"})))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert tool.names("Network") == ["fault-rest"]
+        assert [r.query.get("continue") for r in proxy.requests if r.verb == "list"] == [None, ["more"], None]
+
+
+def test_a_kind_that_is_not_installed_is_waited_for(apiserver, proxy, kubeconfig):
+    proxy.fault("networks", "list", times=3, answer=answer(404, "404 page not found"))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert proxy.count("list") == 4
+        log = tool.log_text()
+        assert log.count("the API server does not know networks of networking.alibaba.com/v1: is the CRD installed?") == 1
+        assert log.count("the API server's networks are followed again") == 1
+
+
+def test_a_token_that_expires_is_read_again(apiserver):
+    apiserver.grant("fault-token")
+    short = apiserver.token("fault-token", seconds=-40)  # a server grants a minute more
+    file = apiserver.directory / "rotating-token"
+    file.write_text(short)
+    path = apiserver.write_kubeconfig(apiserver.directory / "rotating.kubeconfig", None)
+    config = json.loads(path.read_text())
+    config["users"][0]["user"] = {"tokenFile": str(file)}
+    path.write_text(json.dumps(config))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=path) as tool:
+        tool.wait_synced(1)
+        wait_until(lambda: apiserver.request("GET", NETWORKS, token=short)[0] == 401, "the token is refused", timeout=60)
+        file.write_text(apiserver.token("fault-token"))
+        assert tool.do("create", object=network("fault-token"))["error"] == ""
+        tool.wait_object("Network", "fault-token")
+        assert tool.do("delete", kind="Network", name="fault-token")["error"] == ""
+
+
+def test_a_server_of_another_authority_is_not_trusted_until_the_file_says_so(apiserver, proxy, tmp_path):
+    ca = tmp_path / "ca.crt"
+    ca.write_text((apiserver.pki / "ca.crt").read_text())
+    path = apiserver.write_kubeconfig(tmp_path / "kubeconfig", apiserver.tokens["admin"], port=PROXY_PORT)
+    config = json.loads(path.read_text())
+    config["clusters"][0]["cluster"]["certificate-authority"] = str(ca)
+    path.write_text(json.dumps(config))
+    create(apiserver, "fault-ca")
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=path) as tool:
+        tool.wait_synced(1)
+        proxy.watches(1)
+        other = Authority(tmp_path / "other")
+        proxy.use_certificate(*other.issue("server", ALTERNATIVES))
+        proxy.cut()
+        tool.wait(lambda: "certificate" in tool.log_text(), "the certificate is not trusted")
+        asked = len(proxy.requests)
+        create(apiserver, "fault-ca-late")
+        done = tool.do("get", kind="Network", name="fault-ca")
+        assert done["error"] == "EACCES" and len(proxy.requests) == asked  # no token went to a stranger
+        assert tool.names("Network") == ["fault-ca"]
+        ca.write_text(other.certificate.read_text())
+        tool.wait_object("Network", "fault-ca-late", timeout=90)
+        assert proxy.count("list") == 1
+
+
+def test_a_name_that_is_not_the_certificates_is_refused(apiserver, proxy, kubeconfig, tmp_path):
+    proxy.use_certificate(*apiserver.authority.issue("elsewhere", ["DNS:elsewhere.example"]))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
+        tool.wait(lambda: "cannot follow networks" in tool.log_text(), "it is refused")
+        assert proxy.requests == []
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["tls-server-name"] = "elsewhere.example"
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    with StoreTool(apiserver, "--kinds", "networks", kubeconfig=path) as tool:
+        tool.wait_synced(1)
+
+
+def test_a_server_that_dies_takes_nothing_with_it_and_is_found_again(apiserver):
+    """Straight to the server, by HTTP/2; it is killed and comes back after several tries."""
+    apiserver.grant("fault-dead")
+    path = apiserver.write_kubeconfig(apiserver.directory / "dead.kubeconfig", apiserver.token("fault-dead"))
+    kinds = ("networks", "subnets", "ipinstances", "nodeinfoes")
+    create(apiserver, "fault-dead")
+    with StoreTool(apiserver, "--kinds", ",".join(kinds), kubeconfig=path) as tool:
+        tool.wait_synced(4)
+        time.sleep(1)
+        before = dict(tool.objects)
+        apiserver.server.kill()
+        tool.wait(lambda: "cannot follow" in tool.log_text(), "it is noticed")
+        done = tool.do("get", kind="Network", name="fault-dead")
+        assert done["error"] in ("ECONNREFUSED", "ECONNRESET") and "192.0.2.1:6443" in done["message"]
+        time.sleep(10)
+        assert tool.objects == before and tool.broken == []
+        apiserver.server.start()
+        apiserver.wait_ready()
+        create(apiserver, "fault-alive")
+        tool.wait_object("Network", "fault-alive", timeout=60)
+        assert tool.log_text().count("cannot follow") <= 3  # not once for each kind and try
+        # The server knows no version from before its start: a list for each kind, and no more.
+        for kind in kinds:
+            assert len(apiserver.requests("fault-dead", "list", kind)) <= 2
+    apiserver.request("DELETE", NETWORKS)
