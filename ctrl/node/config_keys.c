@@ -10,6 +10,7 @@
 #define MTU_MAX 65535
 #define TIMEOUT_MAX_MS 600000
 
+static const char *const store_kinds[] = {"dir", "kube", NULL};
 static const char *const afxdp_modes[] = {"generic", "native", NULL};
 static const char *const vhost_modes[] = {"client", "server", NULL};
 static const char *const network_types[] = {"Overlay", "Underlay", NULL};
@@ -24,7 +25,13 @@ const struct config_key config_keys[] = {
 	{.path = "socket", .type = CONFIG_TEXT, AT(socket), .absolute = true},
 	{.path = "runDir", .type = CONFIG_TEXT, AT(run_dir), .absolute = true},
 	{.path = "stateDir", .type = CONFIG_TEXT, AT(state_dir), .absolute = true},
+	{.path = "store.kind", .type = CONFIG_CHOICE_BOOL, AT(store_kube), .choices = store_kinds},
 	{.path = "store.dir", .type = CONFIG_TEXT, AT(store_dir), .absolute = true},
+	{.path = "store.kubeconfig",
+		.type = CONFIG_TEXT,
+		AT(kubeconfig),
+		.absolute = true,
+		.zero = true},
 	{.path = "log.level", .type = CONFIG_CUSTOM, .parse = config_parse_log_level},
 	{.path = "uplink.device", .type = CONFIG_TEXT, AT(uplink_device)},
 	{.path = "uplink.queues",
@@ -119,7 +126,7 @@ static int set_text(const struct config_key *key, const cJSON *value, void *fiel
 			why, CONFIG_WHY_MAX, "is too long: at most %zu characters", key->size - 1);
 		return -EINVAL;
 	}
-	if (key->absolute && text[0] != '/') {
+	if (key->absolute && text[0] != '/' && !(key->zero && text[0] == '\0')) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			"is '%.100s', must be a path that begins with '/'", text);
 		return -EINVAL;

@@ -23,7 +23,7 @@ struct config_key {
 	enum config_type type;
 	size_t offset, size; // in struct config
 	uint32_t min, max; // of a number
-	bool zero; // 0 is fine as well, and means the default
+	bool zero; // 0, or an empty path, is fine as well, and means the default
 	bool power_of_two;
 	bool absolute; // TEXT: a path from the root
 	const char *const *choices; // NULL-terminated

@@ -21,6 +21,11 @@
 #define DRAIN_ROUNDS 300 // of 10 ms, for handles to close
 #define SYNC_PERIOD_MS 5
 
+// What of the API server's this program looks at. Of Pods and Nodes only its own.
+#define KUBE_KINDS                                                                              \
+	(1U << KIND_NETWORK | 1U << KIND_SUBNET | 1U << KIND_IPINSTANCE | 1U << KIND_NODEINFO | \
+		1U << KIND_POD | 1U << KIND_NODE | 1U << KIND_NAMESPACE)
+
 // ── Stopping ───────────────────────────────────────────────────────────────────────────────────
 
 static void on_stop_timer(uv_timer_t *timer)
@@ -130,12 +135,24 @@ static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 static int open_store(struct daemon *d)
 {
 	char message[MODEL_ERROR_MAX];
+	const struct config *c = &d->config;
+	const struct store_kube_conf kube = {
+		.kubeconfig = c->kubeconfig[0] != '\0' ? c->kubeconfig : NULL,
+		.component = "vswitchd",
+		.node_name = c->node_name,
+		.kinds = KUBE_KINDS,
+	};
 
-	int ret = store_dir_open(&d->loop, d->config.store_dir, &d->store, message);
+	int ret = c->store_kube ? store_kube_open(&d->loop, &kube, &d->store, message)
+				: store_dir_open(&d->loop, c->store_dir, &d->store, message);
 	if (ret < 0)
 		return log_err(ret, "store: %s", message);
 	d->cache = cache_new(d->store);
-	return d->cache != NULL ? 0 : log_err(-ENOMEM, "cache");
+	if (d->cache == NULL)
+		return log_err(-ENOMEM, "cache");
+	if (c->store_kube)
+		cache_set_kinds(d->cache, KUBE_KINDS);
+	return 0;
 }
 
 // The FIB hears of each change first, so that who comes later finds the tables in line with it.

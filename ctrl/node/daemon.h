@@ -55,6 +55,11 @@ void request_init(struct daemon *d);
 // The text at key, or NULL.
 const char *request_text(const cJSON *request, const char *key);
 
+// refusal.c: says on an IPInstance of this node that it is ignored, and why. key: "namespace/name".
+void tell_refusal(struct daemon *d, const char *key, const char *message);
+// One came into force: takes back what an earlier version was told.
+void tell_acceptance(struct daemon *d, const struct object *obj);
+
 // look.c, change.c: each takes the connection.
 void answer_get(struct daemon *d, struct conn *conn, const cJSON *request);
 void answer_show(struct daemon *d, struct conn *conn, const cJSON *request);

@@ -30,15 +30,19 @@ void request_handle(void *daemon, struct conn *conn, const cJSON *request)
 	}
 }
 
-static void on_cache_event(void *arg, enum kind, enum cache_event event, const struct object *obj,
-	const struct object *)
+static void on_cache_event(void *arg, enum kind kind, enum cache_event event,
+	const struct object *obj, const struct object *)
 {
+	if (kind == KIND_IPINSTANCE && event == CACHE_PUT)
+		tell_acceptance(arg, obj);
 	if (event != CACHE_SYNCED)
 		watch_event(arg, event, obj);
 }
 
-static void on_bad(void *, enum kind kind, const char *key, const char *message)
+static void on_bad(void *arg, enum kind kind, const char *key, const char *message)
 {
+	if (kind == KIND_IPINSTANCE)
+		tell_refusal(arg, key, message);
 	if (kind < KIND_COUNT)
 		(void)log_warn(0, "%s '%s' is ignored: %s", kind_name(kind), key, message);
 	else

@@ -103,9 +103,10 @@ int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]
 	const char *node = r->store->node_name;
 	int ret = kube_path_collection(r->kind, NULL, path);
 
-	if (ret < 0 || r->kind != KIND_POD || node == NULL)
+	if (ret < 0 || node == NULL || (r->kind != KIND_POD && r->kind != KIND_NODE))
 		return ret;
-	(void)snprintf(selector, sizeof(selector), "spec.nodeName=%s", node);
+	(void)snprintf(selector, sizeof(selector), "%s=%s",
+		r->kind == KIND_POD ? "spec.nodeName" : "metadata.name", node);
 	return kube_path_query(path, "fieldSelector", selector);
 }
 

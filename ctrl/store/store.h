@@ -95,7 +95,7 @@ int store_dir_open(
 struct store_kube_conf {
 	const char *kubeconfig; // a file; NULL: the Pod's service account
 	const char *component; // "vswitchd", "manager": in User-Agent and Events
-	const char *node_name; // brings the Pods of that node only; NULL: all
+	const char *node_name; // brings that Node and its Pods only; NULL: all
 	uint32_t kinds; // to watch: 1U << KIND_…; SYNCED comes for these only
 	bool allow_insecure; // follows the kubeconfig's insecure-skip-tls-verify
 };

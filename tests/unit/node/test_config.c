@@ -127,6 +127,37 @@ static void values_are_taken_over(void **)
 	config_fini(&c);
 }
 
+static void the_store_is_a_directory_unless_kubernetes_is_asked_for(void **)
+{
+	struct config c;
+
+	assert_int_equal(load("# nothing\n", &c), 0);
+	assert_false(c.store_kube);
+	config_fini(&c);
+	assert_int_equal(load("store: {kind: kube, kubeconfig: /etc/kubeconfig}\n", &c), 0);
+	assert_true(c.store_kube);
+	assert_string_equal(c.kubeconfig, "/etc/kubeconfig");
+	config_fini(&c);
+	expect_refused("store: {kind: etcd}\n", "'store.kind'", "dir or kube");
+}
+
+static void the_environment_says_which_family_pods_have_by_default(void **)
+{
+	struct config c;
+
+	assert_int_equal(setenv("DEFAULT_IP_FAMILY", "dualstack", 1), 0);
+	assert_int_equal(load("# nothing\n", &c), 0);
+	assert_string_equal(c.manager.default_ip_family, "DualStack");
+	config_fini(&c);
+	assert_int_equal(load("manager: {defaultIPFamily: IPv6}\n", &c), 0);
+	assert_string_equal(c.manager.default_ip_family, "IPv6");
+	config_fini(&c);
+	assert_int_equal(setenv("DEFAULT_IP_FAMILY", "IPv5", 1), 0);
+	assert_int_equal(load("# nothing\n", &c), -EINVAL);
+	assert_non_null(strstr(error, "unrecognized ip family IPv5"));
+	assert_int_equal(unsetenv("DEFAULT_IP_FAMILY"), 0);
+}
+
 static void an_empty_file_is_as_good_as_none(void **)
 {
 	struct config c;
@@ -189,6 +220,8 @@ int main(void)
 		cmocka_unit_test(the_sample_says_the_defaults),
 		cmocka_unit_test(the_sample_has_every_key),
 		cmocka_unit_test(values_are_taken_over),
+		cmocka_unit_test(the_store_is_a_directory_unless_kubernetes_is_asked_for),
+		cmocka_unit_test(the_environment_says_which_family_pods_have_by_default),
 		cmocka_unit_test(an_empty_file_is_as_good_as_none),
 		cmocka_unit_test(an_unknown_key_is_refused_with_the_nearest_one),
 		cmocka_unit_test(a_value_out_of_range_is_refused_with_the_range),
