@@ -59,14 +59,14 @@ static void review_free(struct webhook_review *wr)
 	free(wr);
 }
 
-// Lets the next one have its turn. The first of the queue calls this when it ends.
-static void pass_turn(struct webhook *w)
+// The first of the queue, whose turn it was, leaves it.
+static void leave_queue(struct webhook_review *wr)
 {
-	w->queue = w->queue->next_in_queue;
+	struct webhook *w = wr->webhook;
+
+	w->queue = wr->next_in_queue;
 	if (w->queue == NULL)
 		w->queue_end = &w->queue;
-	else
-		step(w->queue);
 }
 
 static void count(const struct webhook_review *wr, const char *outcome)
@@ -88,10 +88,12 @@ static void finish(
 	struct webhook *w = wr->webhook;
 	bool had_turn = wr->takes_turn;
 
+	if (had_turn)
+		leave_queue(wr);
 	http_respond(wr->http, status, type, body, strlen(body));
 	review_free(wr);
-	if (had_turn)
-		pass_turn(w);
+	if (had_turn && w->queue != NULL)
+		step(w->queue);
 }
 
 // The API server is told that the webhook does not work: the failure policy decides.
