@@ -156,6 +156,7 @@ static int open_webhook(struct program *p, char message[MODEL_ERROR_MAX])
 			.namespace = p->o.namespace,
 			.extra_names = p->o.webhook_names,
 			.selection = &p->selection,
+			.vm_ip_retain = p->o.vm_ip_retain,
 			.metrics = p->metrics,
 			.leads = leads,
 			.arg = p},

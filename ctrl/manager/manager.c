@@ -30,28 +30,54 @@ static bool is_any(const struct object *, const cJSON *, void *arg)
 	return false;
 }
 
-static void create_defaults(struct manager *m)
-{
-	static const char network[] = "{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"Network\","
-				      "\"metadata\":{\"name\":\"network-0\"},"
-				      "\"spec\":{\"type\":\"Overlay\",\"netID\":4}}";
-	static const char subnet[] =
+static const struct {
+	enum kind kind;
+	const char *name, *text;
+} defaults[] = {
+	{KIND_NETWORK, "network-0",
+		"{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"Network\","
+		"\"metadata\":{\"name\":\"network-0\"},"
+		"\"spec\":{\"type\":\"Overlay\",\"netID\":4}}"},
+	{KIND_SUBNET, "subnet-0-network-0",
 		"{\"apiVersion\":\"" API_VERSION "\",\"kind\":\"Subnet\","
 		"\"metadata\":{\"name\":\"subnet-0-network-0\"},"
 		"\"spec\":{\"network\":\"network-0\",\"range\":{\"version\":\"4\","
-		"\"cidr\":\"100.64.0.0/16\",\"gateway\":\"100.64.0.1\"}}}";
-	bool any = false;
+		"\"cidr\":\"100.64.0.0/16\",\"gateway\":\"100.64.0.1\"}}}"},
+};
+#define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
+
+static bool default_exists(const struct manager *m, size_t i)
+{
+	return cache_get(m->cache, defaults[i].kind, NULL, defaults[i].name) != NULL;
+}
+
+static bool any_network(const struct manager *m)
+{
 	struct bad_object *b, *next;
+	bool any = false;
 
 	cache_each(m->cache, KIND_NETWORK, is_any, &any);
 	HASH_ITER (hh, m->bads, b, next) {
 		any |= b->kind == KIND_NETWORK; // somebody tried
 	}
-	if (any || !m->create_defaults)
+	return any;
+}
+
+// Makes what a first start is to make and that is not there: again and again, for the webhooks that
+// admit it are our own, and the API server may not reach them yet.
+static void create_defaults(struct manager *m)
+{
+	bool network = default_exists(m, 0);
+
+	// Done, or somebody has made another.
+	if (!m->defaults_due || default_exists(m, 1) || (!network && any_network(m))) {
+		m->defaults_due = false;
 		return;
-	log_notice("there is no network: creating 'network-0' and 'subnet-0-network-0'");
-	request_create(m, NULL, cJSON_Parse(network), NULL);
-	request_create(m, NULL, cJSON_Parse(subnet), NULL);
+	}
+	for (size_t i = network ? 1 : 0; i < N_DEFAULTS; i++) {
+		if (!request_is_pending(m, defaults[i].kind, defaults[i].name))
+			request_create(m, NULL, cJSON_Parse(defaults[i].text), NULL);
+	}
 }
 
 static void activate(struct manager *m)
@@ -63,6 +89,10 @@ static void activate(struct manager *m)
 	}
 	m->active = true;
 	books_load(m);
+	m->defaults_due = m->create_defaults && !any_network(m);
+	if (m->defaults_due)
+		log_notice("there is no network: creating '%s' and '%s'", defaults[0].name,
+			defaults[1].name);
 	create_defaults(m);
 	pods_retry(m, false);
 	status_schedule(m);
@@ -147,6 +177,7 @@ static void on_retry(uv_timer_t *t)
 	if (!m->active)
 		return;
 	requests_retry(m);
+	create_defaults(m);
 	HASH_ITER (hh, m->pods, s, next) {
 		if (!s->retry)
 			continue;

@@ -227,6 +227,17 @@ void request_create(struct manager *m, const char *pod, cJSON *obj, const struct
 	m->store->ops->create(m->store, obj, on_created, r);
 }
 
+bool request_is_pending(const struct manager *m, enum kind kind, const char *name)
+{
+	const struct request *r;
+
+	DL_FOREACH (m->requests, r) {
+		if (r->verb == VERB_CREATE && r->kind == kind && strcmp(r->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void requests_retry(struct manager *m)
 {
 	struct request *r, *next;

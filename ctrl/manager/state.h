@@ -82,6 +82,7 @@ struct manager {
 	char *network_type, *ip_family, *stateful_kinds, *lock_path; // owned
 	struct selection_conf selection; // of them
 	bool create_defaults;
+	bool defaults_due; // they are to be made and not all are there
 	bool vm_retain;
 	bool remote; // the store is an API server: it may answer late or not at all
 	enum kind node_kind; // whose labels the selectors are about
@@ -162,6 +163,7 @@ void request_delete(struct manager *m, const char *pod, const struct object *obj
 void request_label(struct manager *m, const char *node, cJSON *patch);
 // Asks whether the object is there; pod_looked() gets the answer.
 void request_look(struct manager *m, const char *pod, enum kind kind, const char *name);
+bool request_is_pending(const struct manager *m, enum kind kind, const char *name); // a create
 void requests_retry(struct manager *m); // those whose outcome nobody knows
 void requests_forget(struct manager *m); // their ends find no manager
 

@@ -17,6 +17,7 @@ from lab import netns
 from lab.apiserver import ISSUER
 from lab.certificates import sign_token
 from lab.shell import run, wait_until
+from managertool import FAST, World
 
 SERVER = pathlib.Path(os.environ.get("STRATA_BUILD", "build")) / "tests/kube/webhook_server"
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
@@ -57,12 +58,15 @@ class Webhook:
     def readiness(self, port):
         return run(f"curl -s -o /dev/null -w %{{http_code}} http://127.0.0.1:{port + 1}/readyz", ns=self.api.ns, check=False)
 
-    def install(self, mutate=True):
-        """Registers the webhooks, and waits until the API server asks them."""
+    def register(self, **options):
         self.uninstall()
-        for path, configuration in configurations(mutate=mutate):
+        for path, configuration in configurations(**options):
             status, answer = self.api.request("POST", path, configuration)
             assert status == 201, answer
+
+    def install(self, mutate=True):
+        """Registers the webhooks, and waits until the API server asks them."""
+        self.register(mutate=mutate)
         self.wait_asked(mutate)
 
     def wait_asked(self, mutates):
@@ -835,6 +839,45 @@ def test_without_the_webhooks_pods_are_taken_and_networks_refused(pods):
     finally:
         pods.start()
         pods.wait_asked(True)
+
+
+def test_managers_make_the_first_network_through_their_own_webhooks(clean):
+    """As installed, with the account's rights: two managers, no certificate, no bundle, no Network, and webhooks that must not
+    fail. Then the leader goes, and the other one keeps the bundle."""
+    api, port = clean.api, PORT + 50
+    for process in clean.processes:
+        assert process.stop() == 0
+    clean.processes.clear()
+    clean.uninstall()
+    api.request("DELETE", SECRET)
+    wipe(clean)
+    clean.register(port=port)
+    world = World(api)
+    # The API server of this test has no Service to go through: both listen, the second where nobody asks.
+    managers = [world.start(f"--webhook-port={port + i}", "--webhook-names=127.0.0.1", "--create-defaults=true", *FAST,
+                            env={"DEFAULT_NETWORK_TYPE": "Overlay"}) for i in range(2)]
+    try:
+        managers[0].process.log_text()
+        wait_until(lambda: [s["metadata"]["name"] for s in api.objects("subnets")],
+                   lambda: "a Subnet:\n" + "".join(m.process.log_text()[-2000:] for m in managers), timeout=90)
+        (overlay,) = api.objects("networks")
+        assert overlay["spec"]["type"] == "Overlay"
+        assert create_words(api, "networks", "second", {"type": "Overlay", "netID": 5}) == "must have one overlay network at most"
+        annotations, selector = mutated(api, {})
+        assert annotations["network-type"] == "Overlay" and selector == {PREFIX + "overlay-network-attachment": "true"}
+        leader = next(m for m in managers if m.leads())
+        other = next(m for m in managers if m is not leader)
+        leader.kill()
+        other.wait_leading()
+        bundle = api.get(SECRET)["data"]["ca.crt"]
+        clean.register(port=port)  # without a bundle
+        wait_until(lambda: bundles(api) == {bundle}, lambda: f"the bundle is back:\n{other.process.log_text()[-2000:]}", timeout=40)
+    finally:
+        world.end()
+        clean.uninstall()
+        wipe(clean)
+        clean.start()
+        clean.install()
 
 
 def test_reviews_are_counted(clean):
