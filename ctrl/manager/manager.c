@@ -157,8 +157,10 @@ static void on_work(uv_timer_t *t)
 	}
 	if (!m->remote)
 		kept_tend(m); // an API server's objects are their owners' to delete
-	status_write_all(m);
-	if (m->remote)
+	m->status_again = m->n_status_requests + m->n_label_requests > 0;
+	if (!m->status_again)
+		status_write_all(m);
+	if (!m->status_again && m->remote)
 		node_labels_write(m);
 	report_usage(m);
 }

@@ -79,7 +79,5 @@ static bool label(const struct object *node, const cJSON *, void *arg)
 
 void node_labels_write(struct manager *m)
 {
-	// What is on its way is not in the cache yet; when it is, its event brings us here again.
-	if (m->n_label_requests == 0)
-		cache_each(m->cache, KIND_NODE, label, m);
+	cache_each(m->cache, KIND_NODE, label, m);
 }

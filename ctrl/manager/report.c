@@ -83,6 +83,18 @@ void report_event(struct manager *m, const struct object *about, bool warning, c
 				  .message = message});
 }
 
+void report_bad(struct manager *m, enum kind kind, const char *namespace, const char *name,
+	const char *message)
+{
+	if (m->remote) // else its condition and the daemon's log say it
+		m->store->ops->event(m->store,
+			&(struct store_event_record){
+				.about = {.kind = kind, .namespace = namespace, .name = name},
+				.warning = true,
+				.reason = "Refused",
+				.message = message});
+}
+
 // ── Usage ──────────────────────────────────────────────────────────────────────────────────────
 
 static void set_counts(struct metric *ours, struct metric *theirs, const char *a, const char *b,

@@ -151,6 +151,10 @@ static void finish(struct request *r, int err, const cJSON *obj, const char *mes
 		take_back(m, r, err);
 	if (r->verb == VERB_LABEL)
 		m->n_label_requests--;
+	if (r->verb == VERB_STATUS && r->pod[0] == '\0')
+		m->n_status_requests--;
+	if (m->status_again && m->n_status_requests + m->n_label_requests == 0)
+		status_schedule(m);
 	if (m->active && r->pod[0] != '\0')
 		tell_pod(m, r, moot ? 0 : err, moot ? NULL : obj);
 	request_free(r);
@@ -306,6 +310,7 @@ void request_update_status(struct manager *m, const char *pod, cJSON *obj)
 
 	(void)cJSON_AddItemToObject(
 		patch, "status", status != NULL ? status : cJSON_CreateObject());
+	m->n_status_requests += pod == NULL;
 	m->store->ops->patch(m->store, &name, patch, true, on_done, r);
 	cJSON_Delete(patch);
 	cJSON_Delete(obj);

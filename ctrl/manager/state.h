@@ -100,7 +100,10 @@ struct manager {
 	struct request *requests; // owned, until they come back
 	struct report *report; // owned; NULL: nobody asks for metrics
 	struct sweep *sweep; // owned
-	unsigned int n_label_requests; // of Nodes, that have not come back
+	// Of statuses and of labels of Nodes that have not come back. Until they have, no others are
+	// sent: a server that is slow would get more and more of them.
+	unsigned int n_status_requests, n_label_requests;
+	bool status_again; // there is something new since they were sent
 	bool capacity_changed; // failed pods may find an address now
 };
 
@@ -228,6 +231,9 @@ void report_gone(struct manager *m, const struct object *obj);
 void report_allocation(struct manager *m, bool stateful, bool ok, uint64_t ms);
 void report_failure(struct manager *m, const char *verb, enum kind kind);
 void report_refused(struct manager *m, enum kind kind);
+// An object that is not in force.
+void report_bad(struct manager *m, enum kind kind, const char *namespace, const char *name,
+	const char *message);
 void report_sweep(struct manager *m, size_t n_leaked, size_t n_doubled);
 void report_swept(struct manager *m);
 

@@ -112,6 +112,7 @@ static void write_bad(struct manager *m)
 			continue;
 		b->written = true;
 		split_key(key, namespace, name);
+		report_bad(m, b->kind, namespace, name, b->message);
 		if (cache_get(m->cache, b->kind, namespace, name) != NULL &&
 			b->kind != KIND_IPINSTANCE)
 			continue; // with its other status

@@ -1,0 +1,209 @@
+"""Defects of hybridnet's manager that must not come along, and objects that nobody checked: each test
+shows one absent."""
+import itertools
+
+import pytest
+
+from lab.shell import wait_until
+from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def world(apiserver):
+    w = World(apiserver)
+    apiserver.wipe()
+    w.post(node("defect1", rack="a"))
+    w.post(network("over", {"type": "Overlay", "netID": 5}))
+    w.post(subnet("over-4", "over", "10.88.0.0/24"))
+    w.start("--feature-gates=VMIPRetain=true", env={"DEFAULT_NETWORK_TYPE": "Overlay"}).wait_leading()
+    yield w
+    w.end()
+    apiserver.wipe()
+    apiserver.request("DELETE", "/api/v1/nodes/defect1")
+
+
+@pytest.fixture
+def ns(world):
+    name = world.namespace(f"defects-{next(NUMBERS)}")
+    yield name
+    for p in world.api.get(f"/api/v1/namespaces/{name}/pods")["items"]:
+        world.patch(f"/api/v1/namespaces/{name}/pods/{p['metadata']['name']}", {"metadata": {"finalizers": None}})
+        world.delete_pod(name, p["metadata"]["name"])
+    for i in world.instances(name):
+        world.api.request("DELETE", f"{OURS}/namespaces/{name}/ipinstances/{i['metadata']['name']}")
+    world.wait_free(name)
+
+
+def create(world, ns, name, **options):
+    return world.create(ns, name, "defect1", **options)
+
+
+def instance(ns, name, ip, p=None, owner=None, **more):
+    meta = {"name": name, "namespace": ns, "finalizers": [FINALIZER], "labels": {PREFIX + "network": "over"}, **more}
+    binding = {"referredObject": {"kind": "Pod", "name": p or "gone", "uid": "u"}, "nodeName": "defect1", "podUID": "no-such-uid",
+               "podName": p or "gone"}
+    return {"apiVersion": "networking.alibaba.com/v1", "kind": "IPInstance", "metadata": meta,
+            "spec": {"network": "over", "subnet": "over-4", "binding": binding,
+                     "address": {"version": "4", "ip": ip, "mac": "02:12:34:00:00:77"}}}
+
+
+def test_what_others_wrote_into_metadata_stays(world, ns):
+    p, (i,) = create(world, ns, "web-0", owners=STATEFUL_SET)
+    path, pods = f"{OURS}/namespaces/{ns}/ipinstances/{i['metadata']['name']}", f"/api/v1/namespaces/{ns}/pods/web-0"
+    team = {"apiVersion": "v1", "kind": "ConfigMap", "name": "team", "uid": "team-uid"}
+    world.patch(path, {"metadata": {"finalizers": [FINALIZER, "team.example/keep"], "labels": {"team": "a"},
+                                    "ownerReferences": i["metadata"]["ownerReferences"] + [team]}})
+    world.patch(pods, {"metadata": {"finalizers": [FINALIZER, "team.example/keep"]}})
+    world.delete_pod(ns, "web-0")
+    (i,) = world.wait_reserved(ns, "web-0")
+    wait_until(lambda: world.pod(ns, "web-0")["metadata"]["finalizers"] == ["team.example/keep"], lambda: str(world.pod(ns, "web-0")))
+    world.patch(pods, {"metadata": {"finalizers": None}})
+    world.wait_pod_gone(ns, "web-0")
+    _, (i,) = create(world, ns, "web-0", owners=STATEFUL_SET)
+    assert i["metadata"]["finalizers"] == [FINALIZER, "team.example/keep"]
+    assert i["metadata"]["labels"]["team"] == "a"
+    assert [o["kind"] for o in i["metadata"]["ownerReferences"]] == ["ConfigMap", "StatefulSet"]
+    world.api.request("DELETE", path)
+    wait_until(lambda: world.api.get(path)["metadata"]["finalizers"] == ["team.example/keep"], lambda: str(world.api.get(path)))
+    world.patch(path, {"metadata": {"finalizers": None}})
+
+
+def test_a_subnet_that_changes_while_pods_come_gives_no_address_twice(world, ns):
+    other, pods = world.namespace(ns + "-b"), []
+    for n in range(40):
+        pods.append(world.post(pod((ns, other)[n % 2], f"p{n}", on="defect1")))
+        world.patch(f"{OURS}/subnets/over-4", {"spec": {"range": {"reservedIPs": [f"10.88.0.{200 + n}"]}}})
+    for p in pods:
+        world.wait_bound(p)
+    assert world.doubled() == {}
+    world.patch(f"{OURS}/subnets/over-4", {"spec": {"range": {"reservedIPs": None}}})
+    for n, p in enumerate(pods):
+        world.delete_pod(p["metadata"]["namespace"], p["metadata"]["name"])
+    world.wait_free(other)
+
+
+def test_what_is_being_deleted_leaves_no_blank_in_lists(world):
+    world.post(subnet("going", "over", "10.89.0.0/24"))
+    world.post(node("going1"))
+    world.wait_status("networks", "over", subnetList=["going", "over-4"], nodeList=["defect1", "going1"])
+    world.patch(f"{OURS}/subnets/going", {"metadata": {"finalizers": ["team.example/keep"]}})
+    world.remove("subnets", "going")
+    world.wait_status("networks", "over", subnetList=["over-4"])
+    world.patch(f"{OURS}/subnets/going", {"metadata": {"finalizers": None}})
+    world.api.request("DELETE", "/api/v1/nodes/going1")
+    world.wait_status("networks", "over", nodeList=["defect1"])
+
+
+def test_objects_of_hybridnets_can_be_deleted(world):
+    world.post({**network("theirs", {"type": "Underlay", "netID": 9, "nodeSelector": {"rack": "none"}}),
+                "metadata": {"name": "theirs", "finalizers": [PREFIX + "metrics-registered"]}})
+    world.remove("networks", "theirs")
+    wait_until(lambda: world.api.request("GET", f"{OURS}/networks/theirs")[0] == 404, "the Network is gone")
+
+
+def test_an_address_that_ends_in_zeros_has_a_name(world, ns):
+    world.post(subnet("zeros", "over", "fd05::/120", start="fd05::", config={"private": True}))
+    _, (i,) = create(world, ns, "first", annotations=annotated(specified_subnet="zeros", ip_family="IPv6"))
+    assert (i["metadata"]["name"], i["spec"]["address"]["ip"]) == ("fd05-0-0-0-0-0-0-0", "fd05::/120")
+    world.delete_pod(ns, "first")
+    world.wait_free(ns)
+    world.remove("subnets", "zeros")
+
+
+def test_a_subnet_with_more_addresses_than_can_be_counted_is_as_fast_as_any(world, ns):
+    world.post(subnet("vast", "over", "fd06::/64", config={"private": True}))
+    how = dict(annotations=annotated(specified_subnet="vast", ip_family="IPv6"))
+    assert [create(world, ns, f"v{n}", **how)[1][0]["spec"]["address"]["ip"] for n in range(3)] == ["fd06::1/64", "fd06::2/64", "fd06::3/64"]
+    world.wait_status("subnets", "vast", total=2**31 - 1, used=3)
+    for n in range(3):
+        world.delete_pod(ns, f"v{n}")
+    world.wait_free(ns)
+    world.remove("subnets", "vast")
+
+
+def test_what_slipped_past_the_webhooks_is_refused_with_a_condition_an_event_and_a_metric(world, ns):
+    leader = world.managers[0]
+    before = leader.metric("strata_objects_refused_total", kind="Subnet") or 0
+    world.post(subnet("slipped", "over", "10.88.0.0/16"))  # lies across over-4
+    condition = wait_until(lambda: next((c for c in world.status("subnets", "slipped").get("conditions", [])
+                                         if c["type"] == "Accepted"), None), world.logs)
+    assert (condition["status"], condition["reason"]) == ("False", "Refused")
+    wait_until(lambda: any(e["reason"] == "Refused" and e["involvedObject"]["name"] == "slipped" and e["message"] == condition["message"]
+                           for e in world.api.get("/api/v1/namespaces/default/events")["items"]), "there is an event")
+    assert leader.metric("strata_objects_refused_total", kind="Subnet") > before
+    _, (i,) = create(world, ns, "goes-on")
+    assert i["spec"]["subnet"] == "over-4"
+    world.remove("subnets", "slipped")
+
+
+def test_an_address_of_a_pod_that_never_was_is_given_back(world, ns):
+    status, answer = world.api.request("POST", f"{OURS}/namespaces/{ns}/ipinstances", instance(ns, "10-88-0-222", "10.88.0.222/24"))
+    assert status == 201, answer
+    world.wait_free(ns)
+
+
+def test_a_doubled_address_is_found_and_said_and_the_first_owner_keeps_it(world, ns):
+    other = world.namespace(ns + "-b")
+    p, (i,) = create(world, ns, "first")
+    world.post(pod(other, "second", on=None))
+    second = world.pod(other, "second")
+    ip = i["spec"]["address"]["ip"]
+    twin = instance(other, i["metadata"]["name"], ip, "second")
+    twin["spec"]["binding"]["podUID"] = second["metadata"]["uid"]
+    assert world.api.request("POST", f"{OURS}/namespaces/{other}/ipinstances", twin)[0] == 201
+    message = f"address {ip} is that of ipinstance {ns}/{i['metadata']['name']}"
+    wait_until(lambda: any(r == "IPDoubled" and m == message for _, r, m in world.events(second)),
+               lambda: f"{world.events(second)}\n{world.logs()}", timeout=40)
+    assert world.managers[0].metric("strata_addresses_doubled") == 1
+    assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
+    world.delete_pod(other, "second")  # then nobody's it is
+    wait_until(lambda: world.instances(other) == [], lambda: f"{world.instances(other)}\n{world.logs()}", timeout=40)
+    assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
+
+
+# ── virtual machines ──────────────────────────────────────────────────────────────────────────────
+
+def kubevirt(kind, plural):
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": f"{plural}.kubevirt.io"},
+            "spec": {"group": "kubevirt.io", "scope": "Namespaced", "names": {"kind": kind, "plural": plural, "listKind": kind + "List"},
+                     "versions": [{"name": "v1", "served": True, "storage": True,
+                                   "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
+
+
+@pytest.fixture
+def machines(world):
+    for kind, plural in (("VirtualMachine", "virtualmachines"), ("VirtualMachineInstance", "virtualmachineinstances")):
+        world.api.apply(kubevirt(kind, plural))
+        wait_until(lambda: world.api.request("GET", f"/apis/kubevirt.io/v1/{plural}")[0] == 200, f"{plural} are served")
+
+    def make(ns, kind, name, owner=None):
+        meta = {"name": name, "namespace": ns, **({"ownerReferences": [owner]} if owner else {})}
+        status, obj = world.api.request("POST", f"/apis/kubevirt.io/v1/namespaces/{ns}/{kind.lower()}s",
+                                        {"apiVersion": "kubevirt.io/v1", "kind": kind, "metadata": meta})
+        assert status == 201, obj
+        return {"apiVersion": "kubevirt.io/v1", "kind": kind, "name": name, "uid": obj["metadata"]["uid"], "controller": True}
+
+    yield make
+    world.api.kubectl("delete crd virtualmachines.kubevirt.io virtualmachineinstances.kubevirt.io")
+
+
+def test_a_virtual_machine_keeps_its_address_in_pods_of_any_name(world, ns, machines):
+    vm = machines(ns, "VirtualMachine", "vm1")
+    vmi = machines(ns, "VirtualMachineInstance", "vm1", vm)
+    _, (before,) = create(world, ns, "virt-launcher-vm1-abcde", owners=[vmi])
+    assert before["metadata"]["labels"][PREFIX + "vm"] == "vm1"
+    assert before["spec"]["binding"]["referredObject"]["kind"] == "VirtualMachine"
+    assert world.pod(ns, "virt-launcher-vm1-abcde")["metadata"]["finalizers"] == [FINALIZER]
+    # While it runs, its address is its own: a migration's target waits.
+    target = world.post(pod(ns, "virt-launcher-vm1-fghij", on="defect1", owners=[vmi]))
+    wait_until(lambda: any("assigned ip is not available" in m for _, _, m in world.events(target)), world.logs)
+    world.delete_pod(ns, "virt-launcher-vm1-abcde")
+    world.wait_pod_gone(ns, "virt-launcher-vm1-abcde")
+    (after,) = world.wait_bound(target)
+    assert (after["metadata"]["uid"], after["spec"]["address"]) == (before["metadata"]["uid"], before["spec"]["address"])
+    world.api.request("DELETE", f"/apis/kubevirt.io/v1/namespaces/{ns}/virtualmachines/vm1")
+    world.delete_pod(ns, "virt-launcher-vm1-fghij")
+    world.wait_pod_gone(ns, "virt-launcher-vm1-fghij")
+    world.wait_free(ns)
