@@ -62,6 +62,22 @@ static void finish(struct kube_transfer *t, CURLcode result)
 	wake(c);
 }
 
+// An answer for someone who wants it as it is.
+static void finish_whole(struct kube_transfer *t)
+{
+	struct kube_client *c = t->client;
+	kube_data *whole = t->whole;
+	void *arg = t->arg;
+	char *buf = t->buf;
+	size_t len = t->len;
+
+	t->buf = NULL;
+	kube_transfer_free(t);
+	whole(arg, buf, len);
+	free(buf);
+	wake(c);
+}
+
 static void take_off(struct kube_transfer *t)
 {
 	struct kube_client *c = t->client;
@@ -144,6 +160,8 @@ void kube_landed(struct kube_transfer *t, CURLcode result)
 		int wait = t->retry_after >= 0 ? t->retry_after : DEFAULT_WAIT_S;
 		kube_transfer_disarm(t);
 		await(t, (uint64_t)wait * 1000);
+	} else if (t->whole != NULL && status == 200 && t->failed == 0) {
+		finish_whole(t);
 	} else {
 		finish(t, result);
 	}
@@ -158,6 +176,7 @@ struct kube_transfer *kube_start(struct kube_client *c, const struct kube_call *
 	t->client = c;
 	t->timeout_ms = call->timeout_ms;
 	t->data = call->data;
+	t->whole = call->whole;
 	t->done = call->done;
 	t->answered = call->answered;
 	t->arg = call->arg;
@@ -341,40 +360,6 @@ void kube_client_close(struct kube_client *c)
 	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		c->n_handles++;
 		uv_close((uv_handle_t *)timers[i], on_closed);
-	}
-}
-
-// ── Answers ────────────────────────────────────────────────────────────────────────────────────
-
-const char *kube_reason(const cJSON *answer)
-{
-	const char *reason =
-		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(answer, "reason"));
-
-	return reason != NULL ? reason : "";
-}
-
-int kube_error(int status, const cJSON *answer)
-{
-	switch (status) {
-	case 400:
-	case 413:
-	case 415:
-	case 422:
-		return -EINVAL;
-	case 401:
-	case 403:
-		return -EACCES;
-	case 404:
-		return -ENOENT;
-	case 409:
-		return strcmp(kube_reason(answer), "AlreadyExists") == 0 ? -EEXIST : -ESTALE;
-	case 410:
-		return -ESTALE;
-	case 429:
-		return -EAGAIN;
-	default:
-		return status < 0 ? status : status >= 200 && status < 300 ? 0 : -EIO;
 	}
 }
 

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "ctrl/store/kube.h"
+#include "ctrl/store/kube_page.h"
 
 #define PAGE_MIN 10 // objects
+#define NO_LIST "the API server's answer to a list is none"
 
 static const char *list_meta(const cJSON *list, const char *name)
 {
@@ -51,25 +53,34 @@ static void complete(struct kube_reflector *r)
 	kube_reflector_go(r, PHASE_WATCH);
 }
 
-static void take_page(struct kube_reflector *r, cJSON *list)
+// Tells all objects of a page; false if the store is closing.
+static bool take_items(struct kube_reflector *r, const struct kube_page *page)
 {
-	cJSON *items = cJSON_GetObjectItemCaseSensitive(list, "items"), *item;
-	const char *version = list_meta(list, "resourceVersion"),
-		   *more = list_meta(list, "continue");
+	bool more = true;
 
-	// An empty list may be null.
-	if (version == NULL || strlen(version) >= sizeof(r->version) ||
-		!(cJSON_IsArray(items) || cJSON_IsNull(items))) {
-		kube_reflector_failed(r, "the API server's answer to a list is none");
+	for (size_t i = 0; i < page->n && more; i++) {
+		cJSON *obj = cJSON_ParseWithLength(page->item[i].text, page->item[i].len);
+
+		more = kube_reflector_put(r, obj);
+		cJSON_Delete(obj);
+	}
+	return more;
+}
+
+static void take_page(struct kube_reflector *r, const struct kube_page *page)
+{
+	const char *version = list_meta(page->list, "resourceVersion");
+	const char *more = list_meta(page->list, "continue");
+
+	if (version == NULL || strlen(version) >= sizeof(r->version)) {
+		kube_reflector_failed(r, NO_LIST);
 		return;
 	}
 	kube_reflector_well(r);
 	if (r->more == NULL)
 		kube_known_begin(&r->known);
-	cJSON_ArrayForEach (item, items) {
-		if (!kube_reflector_put(r, item))
-			return;
-	}
+	if (!take_items(r, page))
+		return;
 	(void)snprintf(r->version, sizeof(r->version), "%s", version);
 	if (more == NULL) {
 		complete(r);
@@ -83,21 +94,34 @@ static void take_page(struct kube_reflector *r, cJSON *list)
 		kube_reflector_go(r, PHASE_LIST);
 }
 
+static void on_page(void *arg, char *text, size_t len)
+{
+	struct kube_reflector *r = arg;
+	struct kube_page page;
+
+	r->transfer = NULL;
+	int ret = kube_page_split(text, len, &page);
+	if (ret < 0) {
+		kube_reflector_failed(r, ret == -EPROTO ? NO_LIST : strerror(-ret));
+		return;
+	}
+	take_page(r, &page);
+	kube_page_fini(&page);
+}
+
 static void restart(struct kube_reflector *r)
 {
 	free(r->more);
 	r->more = NULL;
 }
 
-static void on_page(void *arg, int status, cJSON *list, const char *message)
+static void on_failed(void *arg, int status, cJSON *, const char *message)
 {
 	struct kube_reflector *r = arg;
 	char text[MODEL_ERROR_MAX];
 
 	r->transfer = NULL;
-	if (status == 200) {
-		take_page(r, list);
-	} else if (status == -EMSGSIZE && r->page > PAGE_MIN) {
+	if (status == -EMSGSIZE && r->page > PAGE_MIN) {
 		r->page /= 2; // large objects
 		kube_reflector_go(r, PHASE_LIST);
 	} else if (status == 410) {
@@ -121,7 +145,8 @@ void kube_list(struct kube_reflector *r)
 		.method = "GET",
 		.path = path,
 		.timeout_ms = KUBE_LIST_MS,
-		.answered = on_page,
+		.whole = on_page,
+		.answered = on_failed,
 		.arg = r,
 	};
 

@@ -15,7 +15,7 @@
 
 #include "ctrl/store/kube_backoff.h"
 
-#define BUF_FIRST 4096
+#define BUF_FIRST 16384
 // A peer that does not acknowledge for so long is gone, and its watches with it.
 #define PEER_GONE_MS 30000
 

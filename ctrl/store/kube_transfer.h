@@ -41,6 +41,8 @@ struct kube_call {
 	unsigned int timeout_ms;
 	// A watch: a good answer goes here as it arrives, done has the rest. Else NULL.
 	kube_data *data;
+	kube_data *
+		whole; // a good answer (200) goes here as it is, and neither done nor answered is called
 	kube_done *done; // one of the two, or none
 	kube_answered *answered;
 	void *arg;
@@ -59,7 +61,7 @@ struct kube_transfer {
 	struct curl_slist *headers, *connect_to; // owned
 	char *method, *path, *content_type, *body; // owned
 	unsigned int timeout_ms;
-	kube_data *data;
+	kube_data *data, *whole;
 	kube_done *done;
 	kube_answered *answered;
 	void *arg;
