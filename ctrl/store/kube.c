@@ -38,7 +38,8 @@ static void on_closed(uv_handle_t *h)
 		store_free(k);
 }
 
-// May be called from within a call-back: what that one stands on is freed when the handles are closed.
+// May be called from within a call-back: what that one stands on is freed when the handles are
+// closed.
 static void kube_close(struct store *s)
 {
 	struct kube_store *k = (struct kube_store *)s;

@@ -89,7 +89,8 @@ void kube_reflector_wait(struct kube_reflector *r, enum kube_phase phase); // af
 void kube_reflector_relist(struct kube_reflector *r); // a list from its beginning, after a wait
 // The collection's path with what both list and watch ask. -EMSGSIZE.
 int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]);
-// Hands an object to the watcher unless that was told of it. obj is stripped. False: the store is closing.
+// Hands an object to the watcher unless that was told of it. obj is stripped. False: the store is
+// closing.
 bool kube_reflector_put(struct kube_reflector *r, cJSON *obj);
 bool kube_reflector_tell(
 	struct kube_reflector *r, enum store_event event, const cJSON *obj, const char *message);
