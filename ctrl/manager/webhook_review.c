@@ -13,6 +13,7 @@
 #define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/%s/leases%s"
 #define TRIES_MAX 20 // of a change that others come before
 #define HTTP_OK 200
+#define NS_PER_S 1e9
 #define HTTP_BAD_REQUEST 400
 #define HTTP_UNAVAILABLE 503
 
@@ -29,7 +30,7 @@ struct webhook_review {
 	cJSON *lease; // owned; the ledger as read, NULL: there is none
 	bool lease_read;
 	struct review_answer answer;
-	uint64_t begun; // loop time
+	uint64_t begun; // uv_hrtime
 	struct webhook_review *next, **from; // all
 	struct webhook_review *next_in_queue;
 };
@@ -79,7 +80,7 @@ static void count(const struct webhook_review *wr, const char *outcome)
 	if (w->reviewed == NULL)
 		return;
 	metric_add(w->reviewed, values, 1);
-	metric_observe(w->seconds, path, (double)(uv_now(w->loop) - wr->begun) / 1000);
+	metric_observe(w->seconds, path, (double)(uv_hrtime() - wr->begun) / NS_PER_S);
 }
 
 static void finish(
@@ -280,7 +281,7 @@ static struct webhook_review *review_new(
 	wr->http = http;
 	wr->review = *review;
 	wr->mutates = mutates;
-	wr->begun = uv_now(w->loop);
+	wr->begun = uv_hrtime();
 	wr->next = w->reviews;
 	wr->from = &w->reviews;
 	if (wr->next != NULL)
