@@ -1,4 +1,4 @@
-// New Pods, validated and mutated, and what nodes may write: from AdmissionReview to AdmissionReview.
+// New Pods, validated and mutated: from AdmissionReview to AdmissionReview.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,9 +16,6 @@
 	"\"ownerReferences\":[{\"apiVersion\":\"apps/"    \
 	"v1\",\"kind\":\"StatefulSet\",\"name\":\"sts\"," \
 	"\"uid\":\"1\",\"controller\":true}]"
-#define NODE "system:serviceaccount:kube-system:strata-node"
-#define ON_NODE1 "{\"authentication.kubernetes.io/node-name\":[\"node1\"]}"
-#define BY_POD "{\"authentication.kubernetes.io/pod-name\":[\"strata-node-x\"]}"
 
 static struct world w;
 
@@ -393,83 +390,6 @@ static void a_pod_without_a_name_yet_is_mutated(void **)
 		assert_null(strstr(w.paths[i], "ipinstances"));
 }
 
-// ── What a node may write ──────────────────────────────────────────────────────────────────────
-
-#define NODEINFO(name)                                       \
-	"{\"apiVersion\":\"networking.alibaba.com/"          \
-	"v1\",\"kind\":\"NodeInfo\",\"metadata\":{\"name\":" \
-	"\"" name                                            \
-	"\"},\"spec\":{\"vtepInfo\":{\"ip\":\"10.0.0.1\",\"mac\":\"02:00:00:00:00:01\"}}}"
-#define INSTANCE(node, ip)                                                                      \
-	"{\"apiVersion\":\"networking.alibaba.com/"                                             \
-	"v1\",\"kind\":\"IPInstance\",\"metadata\":{\"name\":"                                  \
-	"\"i\",\"namespace\":\"default\"},\"spec\":{\"network\":\"vlan\",\"subnet\":\"v4\","    \
-	"\"address\":{"                                                                         \
-	"\"ip\":\"" ip "/24\",\"mac\":\"02:12:34:00:00:01\"},\"binding\":{\"nodeName\":\"" node \
-	"\"}}}"
-
-static const char *write_as(const char *user, const char *extra, const char *plural,
-	const char *subresource, const char *object)
-{
-	w.user = user;
-	w.extra = extra;
-	return world_review(&w, false, "UPDATE", plural, subresource, object, object);
-}
-
-static void a_node_writes_its_own_nodeinfo_only(void **)
-{
-	const char *theirs = "node node1 may not write nodeinfo node2 of another node";
-
-	assert_string_equal(write_as(NODE, ON_NODE1, "nodeinfoes", "", NODEINFO("node1")), "");
-	assert_string_equal(write_as(NODE, ON_NODE1, "nodeinfoes", "", NODEINFO("node2")), theirs);
-	assert_string_equal(
-		write_as(NODE, ON_NODE1, "nodeinfoes", "status", NODEINFO("node2")), theirs);
-	assert_string_equal(
-		write_as("system:node:node1", NULL, "nodeinfoes", "", NODEINFO("node2")), theirs);
-	assert_string_equal(write_as("admin", NULL, "nodeinfoes", "", NODEINFO("node2")), "");
-	// Nobody can tell whose token it is: that is RBAC's to settle.
-	assert_string_equal(write_as(NODE, NULL, "nodeinfoes", "", NODEINFO("node2")), "");
-}
-
-static void a_token_of_a_pod_tells_its_node(void **)
-{
-	world_add(&w, "Pod", "strata-node-x", "\"namespace\":\"kube-system\"",
-		"\"spec\":{\"nodeName\":\"node1\"}");
-	assert_string_equal(write_as(NODE, BY_POD, "nodeinfoes", "", NODEINFO("node1")), "");
-	assert_string_equal(write_as(NODE, BY_POD, "nodeinfoes", "", NODEINFO("node2")),
-		"node node1 may not write nodeinfo node2 of another node");
-}
-
-static void a_node_writes_statuses_of_its_own_ipinstances_only(void **)
-{
-	assert_string_equal(write_as(NODE, ON_NODE1, "ipinstances", "status",
-				    INSTANCE("node1", "192.168.56.9")),
-		"");
-	assert_string_equal(write_as(NODE, ON_NODE1, "ipinstances", "status",
-				    INSTANCE("node2", "192.168.56.9")),
-		"node node1 may not write ipinstance i of another node");
-	assert_string_equal(
-		write_as(NODE, ON_NODE1, "ipinstances", "", INSTANCE("node1", "192.168.56.9")),
-		"a node may write the status of its own ipinstances only, not ipinstance i");
-}
-
-static void ipinstances_written_by_hand_are_judged(void **)
-{
-	w.user = "admin";
-	assert_string_equal(world_review(&w, false, "CREATE", "ipinstances", "",
-				    INSTANCE("node1", "192.168.56.9"), NULL),
-		"");
-	assert_string_equal(world_review(&w, false, "CREATE", "ipinstances", "",
-				    INSTANCE("node1", "192.168.57.9"), NULL),
-		"address 192.168.57.9 is not in CIDR 192.168.56.0/24 of subnet v4");
-	// The manager knows what it does.
-	w.user = "system:serviceaccount:kube-system:strata-manager";
-	assert_string_equal(world_review(&w, false, "CREATE", "ipinstances", "",
-				    INSTANCE("node1", "192.168.57.9"), NULL),
-		"");
-	assert_int_equal(w.n_paths, 0);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -491,10 +411,6 @@ int main(void)
 		TEST(what_cannot_be_resolved_is_an_error),
 		TEST(host_network_pods_tolerate_missing_networks),
 		TEST(a_pod_without_a_name_yet_is_mutated),
-		TEST(a_node_writes_its_own_nodeinfo_only),
-		TEST(a_token_of_a_pod_tells_its_node),
-		TEST(a_node_writes_statuses_of_its_own_ipinstances_only),
-		TEST(ipinstances_written_by_hand_are_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
