@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from lab.shell import wait_until
-from managertool import FAST, FINALIZER, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
 
 NUMBERS = itertools.count()
 
