@@ -9,6 +9,7 @@ can be found and ended whatever happens.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import time
 
@@ -119,6 +120,8 @@ class KubeNode:
         script = d / "enter.sh"
         script.write_text("\n".join(lines) + "\n")
         (d / "opt-cni/bin").mkdir()
+        # containerd asks for it by itself; a distribution brings it.
+        shutil.copy(KUBERNETES / "pkg/usr/lib/cni/loopback", d / "opt-cni/bin")
         (d / "etc-cni/net.d").mkdir()
         self.holder = Process.start(["nsenter", f"--net=/run/netns/{self.ns}", "unshare", "-m", "-u", "bash", script],
                                     d / "enter.log")
