@@ -14,16 +14,16 @@
 #include "ctrl/manager/facts.h"
 #include "ctrl/manager/ledger.h"
 
-#define REVIEW(version, request)                      \
-	"{\"apiVersion\":\"admission.k8s.io/" version \
-	"\",\"kind\":\"AdmissionReview\",\"request\":" request "}"
+#define OF_KIND(kind, version, request)                                     \
+	"{\"apiVersion\":\"admission.k8s.io/" version "\",\"kind\":\"" kind \
+	"\",\"request\":" request "}"
+#define REVIEW(version, request) OF_KIND("AdmissionReview", version, request)
 
 static void what_is_no_review_is_refused_with_words(void **)
 {
 	static const char *const bodies[] = {"", "x", "{", "[]", "{}", "null", REVIEW("v1", "null"),
 		REVIEW("v1", "{}"), REVIEW("v1", "{\"uid\":7}"), REVIEW("v2", "{\"uid\":\"u\"}"),
-		"{\"apiVersion\":\"admission.k8s.io/"
-		"v1\",\"kind\":\"Review\",\"request\":{\"uid\":\"u\"}}"};
+		OF_KIND("Review", "v1", "{\"uid\":\"u\"}")};
 
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		char error[MODEL_ERROR_MAX] = "";
