@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/base64.h"
+#include "ctrl/base64.h"
 
 #define EXTRA_NODE_NAME "authentication.kubernetes.io/node-name"
 #define EXTRA_POD_NAME "authentication.kubernetes.io/pod-name"

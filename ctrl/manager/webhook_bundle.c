@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/base64.h"
 #include "ctrl/log.h"
-#include "ctrl/manager/base64.h"
 #include "ctrl/manager/webhook_inner.h"
 
 #define LOOK_MS 10000

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ctrl/base64.h"
 #include "ctrl/log.h"
-#include "ctrl/manager/base64.h"
 #include "ctrl/manager/webhook_inner.h"
 
 #define LOOK_MS 10000

@@ -3,11 +3,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/base64.h"
 #include "ctrl/store/yaml.h"
 
 // What a parse is about; message belongs to the caller.
@@ -30,37 +30,6 @@ static int wrong(const struct context *c, const char *format, ...)
 	va_end(ap);
 	(void)snprintf(c->message, MODEL_ERROR_MAX, "%.60s: %s", c->path, what);
 	return -EINVAL;
-}
-
-char *kube_base64(const char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = malloc(strlen(text) / 4 * 3 + 4);
-	size_t len = 0, n_digits = 0;
-	uint32_t bits = 0;
-
-	if (out == NULL)
-		return NULL;
-	for (const char *c = text; *c != '\0' && *c != '='; c++) {
-		const char *digit = strchr(digits, *c);
-
-		if (strchr(" \t\r\n", *c) != NULL)
-			continue;
-		if (digit == NULL) {
-			free(out);
-			return NULL;
-		}
-		bits = bits << 6 | (uint32_t)(digit - digits);
-		if (++n_digits % 4 != 1)
-			out[len++] = (char)(bits >> (6 - 2 * ((n_digits - 1) % 4)) & 0xff);
-	}
-	out[len] = '\0';
-	if (n_digits % 4 == 1) {
-		free(out);
-		return NULL;
-	}
-	return out;
 }
 
 static const char *string_of(const cJSON *obj, const char *name)
@@ -98,7 +67,9 @@ static int set_secret(const struct context *c, struct kube_secret *s, const cJSO
 	const char *data = string_of(obj, data_name), *file = string_of(obj, file_name);
 
 	if (data != NULL) {
-		s->text = kube_base64(data);
+		size_t len;
+
+		s->text = base64_decode(data, &len);
 		return s->text != NULL ? 0 : wrong(c, "%s is not base64", data_name);
 	}
 	return file != NULL ? set_path(c, &s->path, file) : 0;

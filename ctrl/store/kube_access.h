@@ -38,5 +38,3 @@ int kube_access_in_cluster(const char *root, const char *host, const char *port,
 	struct kube_access *ret, char message[MODEL_ERROR_MAX]);
 void kube_access_fini(struct kube_access *a);
 
-// Decodes base64 (RFC 4648, with line breaks) into a new string; NULL if it is none.
-char *kube_base64(const char *text);

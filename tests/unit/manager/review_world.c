@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ctrl/manager/base64.h"
+#include "ctrl/base64.h"
 #include "ctrl/manager/ledger.h"
 
 #define TEXT_MAX 16384

@@ -1,4 +1,4 @@
-// What comes in as an AdmissionReview and what goes out, how lists are read, and base64.
+// What comes in as an AdmissionReview and what goes out, and how lists are read.
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "ctrl/manager/base64.h"
 #include "ctrl/manager/facts.h"
 #include "ctrl/manager/ledger.h"
 
@@ -147,28 +146,6 @@ static void too_many_changes_at_a_time_are_told(void **)
 	cJSON_Delete(lease);
 }
 
-static void base64_is_that_of_the_rfc(void **)
-{
-	static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
-		{"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
-		{"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"}};
-	static const char *const wrong[] = {
-		"Z", "Zg=", "Zg", "Zm9v\n", "Z===", "=Zg=", "Zm=v", "Zm-v"};
-	size_t len;
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		char *text = base64_encode(pairs[i][0], strlen(pairs[i][0]));
-		assert_string_equal(text, pairs[i][1]);
-		char *back = base64_decode(text, &len);
-		assert_int_equal(len, strlen(pairs[i][0]));
-		assert_string_equal(back, pairs[i][0]);
-		free(text);
-		free(back);
-	}
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_null(base64_decode(wrong[i], &len));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,7 +155,6 @@ int main(void)
 		cmocka_unit_test(lists_are_read_page_by_page),
 		cmocka_unit_test(only_what_is_not_there_is_known_not_to_be),
 		cmocka_unit_test(too_many_changes_at_a_time_are_told),
-		cmocka_unit_test(base64_is_that_of_the_rfc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

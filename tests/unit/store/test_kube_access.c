@@ -99,21 +99,6 @@ static void a_kubeconfig_that_leaves_something_open_is_refused(void **)
 	assert_refused("a: b\n---\nc: d\n", "/etc/kube/config: 2 documents instead of one");
 }
 
-static void base64_is_that_of_the_rfc(void **)
-{
-	static const char *const pairs[][2] = {{"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"},
-		{"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {"Zm9v\nYmE=", "fooba"},
-		{"Zm9vYmFy", "foobar"}};
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		char *text = kube_base64(pairs[i][0]);
-		assert_string_equal(text, pairs[i][1]);
-		free(text);
-	}
-	assert_null(kube_base64("Zm9vY"));
-	assert_null(kube_base64("Zm9-"));
-}
-
 static void a_pod_finds_its_server_in_the_environment(void **)
 {
 	struct kube_access a;
@@ -203,7 +188,6 @@ int main(void)
 		cmocka_unit_test(the_current_context_says_where_and_who),
 		cmocka_unit_test(data_goes_before_files_and_a_token_file_before_a_token),
 		cmocka_unit_test(a_kubeconfig_that_leaves_something_open_is_refused),
-		cmocka_unit_test(base64_is_that_of_the_rfc),
 		LOOP_TEST(a_pod_finds_its_server_in_the_environment),
 		LOOP_TEST(credentials_follow_their_files_and_survive_a_half_written_one),
 		LOOP_TEST(a_server_whose_certificate_is_not_looked_at_must_be_asked_for),
