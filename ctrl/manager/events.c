@@ -152,7 +152,8 @@ static void finish_metrics(struct manager *m, const struct object *obj)
 	request_update(m, NULL, copy);
 }
 
-static void network_event(struct manager *m, enum cache_event event, const struct object *obj,
+// Tends the series and finalizer of a Network or Subnet; returns whether the books must follow it.
+static bool definition_event(struct manager *m, enum cache_event event, const struct object *obj,
 	const struct object *old)
 {
 	if (event == CACHE_DELETED)
@@ -160,8 +161,16 @@ static void network_event(struct manager *m, enum cache_event event, const struc
 	else
 		finish_metrics(m, obj);
 	if (is_same(event, obj, old))
-		return;
+		return false;
 	m->capacity_changed = true;
+	return true;
+}
+
+static void network_event(struct manager *m, enum cache_event event, const struct object *obj,
+	const struct object *old)
+{
+	if (!definition_event(m, event, obj, old))
+		return;
 	if (event == CACHE_DELETED)
 		ipam_del_network(m->ipam, obj->meta.name);
 	else if (ipam_put_network(m->ipam, (const void *)obj) < 0)
@@ -171,13 +180,8 @@ static void network_event(struct manager *m, enum cache_event event, const struc
 static void subnet_event(struct manager *m, enum cache_event event, const struct object *obj,
 	const struct object *old)
 {
-	if (event == CACHE_DELETED)
-		report_gone(m, obj);
-	else
-		finish_metrics(m, obj);
-	if (is_same(event, obj, old))
+	if (!definition_event(m, event, obj, old))
 		return;
-	m->capacity_changed = true;
 	if (event == CACHE_DELETED)
 		ipam_del_subnet(m->ipam, obj->meta.name);
 	else
@@ -289,8 +293,7 @@ static bool load_network(const struct object *obj, const cJSON *, void *arg)
 
 static bool load_subnet(const struct object *obj, const cJSON *, void *arg)
 {
-	finish_metrics(arg, obj);
-	put_subnet(arg, (const void *)obj);
+	subnet_event(arg, CACHE_PUT, obj, NULL);
 	return true;
 }
 

@@ -9,8 +9,6 @@
 #include "ctrl/manager/pods.h"
 #include "ctrl/manager/pools.h"
 
-#define CONDITION_IP_ALLOCATED "IPAllocated"
-
 static bool is_v4(const struct ipinstance *ip)
 {
 	return ip_is_v4(&ip->address.ip.ip);

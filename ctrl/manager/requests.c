@@ -377,3 +377,18 @@ void requests_forget(struct manager *m)
 			request_free(r); // nothing is on its way
 	}
 }
+
+cJSON *status_object(enum kind kind, const char *namespace, const char *name, const cJSON *status)
+{
+	cJSON *obj = cJSON_CreateObject();
+
+	(void)cJSON_AddStringToObject(obj, "apiVersion", kind_api_version(kind));
+	(void)cJSON_AddStringToObject(obj, "kind", kind_name(kind));
+	cJSON *meta = cJSON_AddObjectToObject(obj, "metadata");
+	(void)cJSON_AddStringToObject(meta, "name", name);
+	if (kind_namespaced(kind))
+		(void)cJSON_AddStringToObject(meta, "namespace", namespace);
+	(void)cJSON_AddItemToObject(obj, "status",
+		cJSON_IsObject(status) ? cJSON_Duplicate(status, true) : cJSON_CreateObject());
+	return obj;
+}

@@ -10,6 +10,7 @@
 #include "ctrl/manager/manager.h"
 #include "ctrl/manager/selection.h"
 #include "ctrl/manager/takeover.h"
+#include "ctrl/model/condition.h"
 #include "ctrl/model/ipinstance.h"
 #include "ctrl/model/nodeinfo.h"
 #include "ctrl/model/pod.h"
@@ -213,12 +214,6 @@ bool object_is_kept(const struct object *obj);
 // Whether a Network takes pods of that node (a Node, or the NodeInfo that stands for it).
 bool network_has_node(const struct network *n, const struct object *node);
 
-// Puts the condition into status (made if NULL is in *status), keeping its time if it does not
-// change. Returns whether anything changed.
-bool condition_set(
-	cJSON *status, const char *type, bool ok, const char *reason, const char *message);
-// -1 absent, 0 False, 1 True.
-int condition_get(const cJSON *status, const char *type);
 // The skeleton for update_status: apiVersion, kind, name, namespace, and a copy of status (or {}).
 cJSON *status_object(enum kind kind, const char *namespace, const char *name, const cJSON *status);
 

@@ -6,8 +6,6 @@
 #include "ctrl/log.h"
 #include "ctrl/manager/state.h"
 
-#define CONDITION_ACCEPTED "Accepted"
-
 bool network_has_node(const struct network *n, const struct object *node)
 {
 	if (n->type == NETWORK_OVERLAY)

@@ -5,10 +5,10 @@
 
 #include <utlist.h>
 
+#include "ctrl/model/condition.h"
 #include "ctrl/node/cni_inner.h"
 
 #define DEADLINE_PERIOD_MS 50
-#define CONDITION_ALLOCATED "IPAllocated"
 
 // ── Waiting ────────────────────────────────────────────────────────────────────────────────────
 
@@ -79,20 +79,11 @@ static const char *refusal_of(const struct add *add)
 	const cJSON *json =
 		cache_get_json(add->op->cni->conf.cache, KIND_POD, a->namespace, a->pod);
 	const cJSON *status = cJSON_GetObjectItemCaseSensitive(json, "status");
-	const cJSON *condition;
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
+		condition_find(status, CONDITION_IP_ALLOCATED), "message"));
 
-	cJSON_ArrayForEach (condition, cJSON_GetObjectItemCaseSensitive(status, "conditions")) {
-		const char *type =
-			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(condition, "type"));
-		const char *value =
-			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(condition, "status"));
-		const char *text = cJSON_GetStringValue(
-			cJSON_GetObjectItemCaseSensitive(condition, "message"));
-
-		if (type != NULL && value != NULL && strcmp(type, CONDITION_ALLOCATED) == 0 &&
-			strcmp(value, "False") == 0)
-			return text != NULL ? text : "no address was allotted";
-	}
+	if (condition_get(status, CONDITION_IP_ALLOCATED) == 0)
+		return text != NULL ? text : "no address was allotted";
 	return NULL;
 }
 

@@ -4,12 +4,12 @@
 
 #include "ctrl/log.h"
 #include "ctrl/model/nodeinfo.h"
+#include "ctrl/model/timestamp.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 // The least time between two writes, so that two daemons with the same node name, each putting
 // its own truth in place, are a nuisance and not a storm.
@@ -186,15 +186,11 @@ static void on_status(void *arg, int err, const cJSON *, const char *message)
 static void write_status(struct nodeinfo_writer *w, const cJSON *obj)
 {
 	cJSON *with_status = cJSON_Duplicate(obj, 1);
-	char text[40];
-	time_t now = time(NULL);
-	struct tm tm;
+	char text[TIMESTAMP_MAX];
 
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	cJSON *status = with_status != NULL ? child(with_status, "status") : NULL;
 	cJSON_DeleteItemFromObjectCaseSensitive(status, "updateTimestamp");
-	(void)cJSON_AddStringToObject(status, "updateTimestamp", text);
+	(void)cJSON_AddStringToObject(status, "updateTimestamp", timestamp(time(NULL), text));
 	w->conf.store->ops->update_status(w->conf.store, with_status, on_status, w);
 	cJSON_Delete(with_status);
 }
@@ -264,7 +260,7 @@ static void on_event(void *arg, enum kind kind, enum cache_event event, const st
 	if (kind != KIND_NODEINFO && kind != KIND_NODE)
 		return;
 	if (event == CACHE_SYNCED)
-		w->synced = true;
+		w->synced |= kind == KIND_NODEINFO;
 	else if (strcmp(obj->meta.name, w->conf.config->node_name) != 0)
 		return;
 	// Not at once: within a call-back the cache is in the middle of its change. Somebody else's

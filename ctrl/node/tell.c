@@ -4,17 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <utlist.h>
 
 #include "ctrl/log.h"
+#include "ctrl/model/condition.h"
+#include "ctrl/model/timestamp.h"
 #include "ctrl/node/cni_inner.h"
 
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
-#define CONDITION_PORT_UP "PortUp"
-#define TIME_TEXT_MAX 40
 
 // A slot's statuses on their way to the store.
 struct status_job {
@@ -27,71 +26,33 @@ struct status_job {
 
 // ── The patch ──────────────────────────────────────────────────────────────────────────────────
 
-static void now_text(char text[TIME_TEXT_MAX])
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 static const cJSON *status_now(const struct cni *cni, const char *namespace, const char *name)
 {
 	return cJSON_GetObjectItemCaseSensitive(
 		cache_get_json(cni->conf.cache, KIND_IPINSTANCE, namespace, name), "status");
 }
 
-static bool is_port_up(const cJSON *condition)
+// why: NULL when the port is up; that is said only where the contrary was.
+static void add_condition(cJSON *patch, const cJSON *now, const char *why)
 {
-	const char *type =
-		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(condition, "type"));
-
-	return type != NULL && strcmp(type, CONDITION_PORT_UP) == 0;
-}
-
-// Puts all conditions into the patch (a merge patch replaces a list as a whole): those of others as
-// they are, and ours. why: NULL when the port is up; that is said only where the contrary was.
-static void add_conditions(cJSON *patch, const cJSON *now, const char *why)
-{
-	const cJSON *old = cJSON_GetObjectItemCaseSensitive(now, "conditions");
-	const cJSON *item;
-	bool was_there = false;
-	char text[TIME_TEXT_MAX];
-
-	cJSON_ArrayForEach (item, old) {
-		was_there = was_there || is_port_up(item);
-	}
-	if (why == NULL && !was_there)
-		return;
-	cJSON *list = cJSON_AddArrayToObject(patch, "conditions");
-	cJSON_ArrayForEach (item, old) {
-		if (!is_port_up(item))
-			cJSON_AddItemToArray(list, cJSON_Duplicate(item, true));
-	}
-	cJSON *ours = cJSON_CreateObject();
-	now_text(text);
-	cJSON_AddStringToObject(ours, "type", CONDITION_PORT_UP);
-	cJSON_AddStringToObject(ours, "status", why == NULL ? "True" : "False");
-	cJSON_AddStringToObject(ours, "reason", why == NULL ? "Attached" : "AttachFailed");
-	cJSON_AddStringToObject(ours, "message", why == NULL ? "" : why);
-	cJSON_AddStringToObject(ours, "lastTransitionTime", text);
-	cJSON_AddItemToArray(list, ours);
+	if (why != NULL)
+		(void)condition_patch(patch, now, CONDITION_PORT_UP, false, "AttachFailed", why);
+	else if (condition_find(now, CONDITION_PORT_UP) != NULL)
+		(void)condition_patch(patch, now, CONDITION_PORT_UP, true, "Attached", "");
 }
 
 static cJSON *attached_patch(const struct cni *cni, const struct attachment *a, const char *name)
 {
 	cJSON *patch = cJSON_CreateObject();
 	cJSON *status = cJSON_AddObjectToObject(patch, "status");
-	char text[TIME_TEXT_MAX];
+	char text[TIMESTAMP_MAX];
 
-	now_text(text);
 	cJSON_AddStringToObject(status, "sandboxID", a->container_id);
 	cJSON_AddStringToObject(status, "nodeName", cni->conf.config->node_name);
 	cJSON_AddStringToObject(status, "podName", a->pod);
 	cJSON_AddStringToObject(status, "podNamespace", a->namespace);
-	cJSON_AddStringToObject(status, "updateTimestamp", text);
-	add_conditions(status, status_now(cni, a->namespace, name), NULL);
+	cJSON_AddStringToObject(status, "updateTimestamp", timestamp(time(NULL), text));
+	add_condition(status, status_now(cni, a->namespace, name), NULL);
 	return patch;
 }
 
@@ -237,7 +198,7 @@ void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failur
 		char name[64];
 
 		ipinstance_name(&s->a.addr[i].link.ip, name);
-		add_conditions(cJSON_AddObjectToObject(patch, "status"),
+		add_condition(cJSON_AddObjectToObject(patch, "status"),
 			status_now(cni, s->a.namespace, name), text);
 		patch_status(cni, &s->a, i, patch, NULL);
 		cJSON_Delete(patch);

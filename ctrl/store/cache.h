@@ -50,6 +50,9 @@ const char *cache_version(
 // yet); f returns false to stop.
 void cache_each_refused(const struct cache *c, enum kind kind,
 	bool (*f)(const cJSON *json, const char *why, void *arg), void *arg);
+// The version that is not in force, of an object by its key ("namespace/name"); NULL if there is none.
+// Borrowed.
+const cJSON *cache_get_refused(const struct cache *c, enum kind kind, const char *key);
 // All objects of a kind in key order; f returns false to stop.
 void cache_each(const struct cache *c, enum kind kind,
 	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);

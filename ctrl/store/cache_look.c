@@ -62,6 +62,13 @@ void cache_each_refused(const struct cache *c, enum kind kind,
 	}
 }
 
+const cJSON *cache_get_refused(const struct cache *c, enum kind kind, const char *key)
+{
+	const struct cache_item *item = cache_item_find(c, kind, key);
+
+	return item != NULL ? item->next : NULL;
+}
+
 bool cache_is_removed(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name)
 {

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctrl/model/timestamp.h"
 #include "ctrl/store/dir.h"
 #include "ctrl/store/merge_patch.h"
 
@@ -34,15 +35,6 @@ static void set_meta(cJSON *obj, const char *name, const char *value)
 	cJSON_DeleteItemFromObjectCaseSensitive(meta, name);
 	if (value != NULL)
 		(void)cJSON_AddStringToObject(meta, name, value);
-}
-
-static void time_text(char buf[32])
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
 static void random_uid(char uid[64])
@@ -97,7 +89,7 @@ int dir_run_create(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 		set_meta(op->obj, "uid", text);
 	}
 	if (meta_string(op->obj, "creationTimestamp") == NULL) {
-		time_text(text);
+		(void)timestamp(time(NULL), text);
 		set_meta(op->obj, "creationTimestamp", text);
 	}
 	// A status that an object of the same name left is not this one's.
@@ -260,7 +252,7 @@ int dir_run_delete(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 	cJSON *obj = cJSON_Duplicate(e->doc, true);
 	if (obj == NULL)
 		return -ENOMEM;
-	time_text(now);
+	(void)timestamp(time(NULL), now);
 	set_meta(obj, "deletionTimestamp", now);
 	(void)snprintf(path, sizeof(path), "%s", e->file->path);
 	ret = dir_file_edit(d, path, op->key, obj, why);

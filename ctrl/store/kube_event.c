@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "ctrl/log.h"
+#include "ctrl/model/timestamp.h"
 #include "ctrl/store/kube.h"
 
 struct kube_event {
@@ -21,15 +22,6 @@ struct kube_event {
 };
 
 static void send_first(struct kube_store *k);
-
-static void time_text(int64_t at, char buf[32])
-{
-	time_t t = (time_t)at;
-	struct tm tm;
-
-	(void)gmtime_r(&t, &tm);
-	(void)strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
 
 static void event_free(struct kube_event *e)
 {
@@ -76,7 +68,7 @@ static void count_up(struct kube_event *e, kube_done *done)
 	char path[KUBE_PATH_MAX], last[32];
 	cJSON *patch = cJSON_CreateObject();
 
-	time_text(e->plan.last, last);
+	(void)timestamp((time_t)e->plan.last, last);
 	(void)cJSON_AddNumberToObject(patch, "count", e->plan.count);
 	(void)cJSON_AddStringToObject(patch, "lastTimestamp", last);
 	(void)cJSON_AddStringToObject(patch, "message", e->plan.message);
@@ -155,9 +147,9 @@ static cJSON *describe(const struct kube_event *e, const struct store_event_reco
 	(void)cJSON_AddStringToObject(obj, "reason", r->reason);
 	(void)cJSON_AddStringToObject(obj, "message", e->plan.message);
 	(void)cJSON_AddNumberToObject(obj, "count", e->plan.count);
-	time_text(e->plan.first, text);
+	(void)timestamp((time_t)e->plan.first, text);
 	(void)cJSON_AddStringToObject(obj, "firstTimestamp", text);
-	time_text(e->plan.last, text);
+	(void)timestamp((time_t)e->plan.last, text);
 	(void)cJSON_AddStringToObject(obj, "lastTimestamp", text);
 	(void)snprintf(text, sizeof(text), "strata-%.64s", k->component);
 	cJSON *source = cJSON_AddObjectToObject(obj, "source");

@@ -1,8 +1,8 @@
-// Conditions in a status: what is wrong with an object, for people to read.
-#include <string.h>
-#include <time.h>
+#include "ctrl/model/condition.h"
 
-#include "ctrl/manager/state.h"
+#include <string.h>
+
+#include "ctrl/model/timestamp.h"
 
 static cJSON *find(const cJSON *status, const char *type)
 {
@@ -15,6 +15,11 @@ static cJSON *find(const cJSON *status, const char *type)
 			return item;
 	}
 	return NULL;
+}
+
+const cJSON *condition_find(const cJSON *status, const char *type)
+{
+	return find(status, type);
 }
 
 int condition_get(const cJSON *status, const char *type)
@@ -56,27 +61,18 @@ bool condition_set(
 	bool changed = set_text(c, "reason", reason);
 	changed = set_text(c, "message", message) || changed;
 	if (turned) {
-		char now[32];
-		time_t t = time(NULL);
-		struct tm tm;
-		(void)gmtime_r(&t, &tm);
-		(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		(void)set_text(c, "lastTransitionTime", now);
+		char now[TIMESTAMP_MAX];
+		(void)set_text(c, "lastTransitionTime", timestamp(time(NULL), now));
 	}
 	return turned || changed;
 }
 
-cJSON *status_object(enum kind kind, const char *namespace, const char *name, const cJSON *status)
+bool condition_patch(cJSON *patch, const cJSON *now, const char *type, bool ok, const char *reason,
+	const char *message)
 {
-	cJSON *obj = cJSON_CreateObject();
+	const cJSON *old = cJSON_GetObjectItemCaseSensitive(now, "conditions");
 
-	(void)cJSON_AddStringToObject(obj, "apiVersion", kind_api_version(kind));
-	(void)cJSON_AddStringToObject(obj, "kind", kind_name(kind));
-	cJSON *meta = cJSON_AddObjectToObject(obj, "metadata");
-	(void)cJSON_AddStringToObject(meta, "name", name);
-	if (kind_namespaced(kind))
-		(void)cJSON_AddStringToObject(meta, "namespace", namespace);
-	(void)cJSON_AddItemToObject(obj, "status",
-		cJSON_IsObject(status) ? cJSON_Duplicate(status, true) : cJSON_CreateObject());
-	return obj;
+	if (cJSON_IsArray(old))
+		(void)cJSON_AddItemToObject(patch, "conditions", cJSON_Duplicate(old, true));
+	return condition_set(patch, type, ok, reason, message);
 }
