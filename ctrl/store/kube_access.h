@@ -37,4 +37,3 @@ int kube_access_read(const char *path, struct kube_access *ret, char message[MOD
 int kube_access_in_cluster(const char *root, const char *host, const char *port,
 	struct kube_access *ret, char message[MODEL_ERROR_MAX]);
 void kube_access_fini(struct kube_access *a);
-
