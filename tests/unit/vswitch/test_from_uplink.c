@@ -1,5 +1,5 @@
 // Everything that comes in natively by the uplink, by the rows of the table in doc/forwarding.md.
-// What comes through tunnels is in test_tunnel.c.
+// What comes through tunnels is in test_from_tunnel.c.
 #include "tests/unit/dataplane/eal.h"
 #include "tests/unit/vswitch/suite.h"
 
