@@ -7,12 +7,6 @@
 
 static const struct station host = {HOST, HOST_MAC_TEXT, {"10.0.0.1", "fd00::1"}};
 
-static void sends(struct packet p)
-{
-	struct bytes frame = frame_ip(&p);
-	run(HOST, &frame);
-}
-
 static struct packet by_router(struct packet p)
 {
 	p.eth_dst = ROUTER_MAC;
@@ -74,7 +68,7 @@ static void host_to_a_local_pod_is_delivered(void **state)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct packet p = udp(family(state), &host, pods[i]);
-		sends(p);
+		sends(&host, p);
 		struct bytes expected = delivered(p, pods[i]);
 		expect_out(pods[i]->port, &expected);
 	}
@@ -84,7 +78,7 @@ static void host_to_a_remote_overlay_pod_goes_by_tunnel(void **state)
 {
 	struct packet p = udp(family(state), &host, &far_overlay_pod);
 
-	sends(p);
+	sends(&host, p);
 	struct bytes inner = into_tunnel(p);
 	expect_tunnel(&inner, 0);
 }
@@ -95,7 +89,7 @@ static void host_to_a_remote_underlay_pod_goes_by_the_hosts_own_routes(void **st
 	struct bytes frame = frame_ip(&p);
 
 	goes_to_the_uplink_unchanged(&frame);
-	sends(udp(family(state), &host, &far_blue_pod));
+	sends(&host, udp(family(state), &host, &far_blue_pod));
 	expect_drop_count(DROP_NO_ROUTE, 1);
 }
 
@@ -103,7 +97,7 @@ static void host_to_another_node_by_the_gateway_goes_by_tunnel(void **state)
 {
 	struct packet p = udp(family(state), &host, &node2);
 
-	sends(p);
+	sends(&host, p);
 	struct bytes inner = into_tunnel(p);
 	expect_tunnel(&inner, 0);
 	p = by_router(p);
@@ -140,15 +134,15 @@ static void other_frames_of_the_host_are_dropped_if_it_is_not_on_the_uplink(void
 
 	world.node.carries_host = false;
 	world_publish();
-	sends(p);
+	sends(&host, p);
 	expect_drop(DROP_NOT_FOR_US);
 	p.eth_dst = BROADCAST_TEXT;
-	sends(p);
+	sends(&host, p);
 	expect_drop(DROP_MULTICAST);
 	world.node.carries_host = true;
 	world.node.uplink = VPORT_NONE;
 	world_publish();
-	sends(p);
+	sends(&host, p);
 	expect_drop(DROP_NO_UPLINK);
 }
 

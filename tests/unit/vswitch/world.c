@@ -275,6 +275,12 @@ void run(uint16_t port, const struct bytes *frame)
 	run_mbuf(port, frame_mbuf(&world.frames[0], HEADROOM, frame->data, frame->len));
 }
 
+void sends(const struct station *from, struct packet p)
+{
+	struct bytes frame = frame_ip(&p);
+	run(from->port, &frame);
+}
+
 static const char *what_happened(void)
 {
 	for (unsigned i = 0; i < DROP_REASON_COUNT; i++) {
@@ -449,4 +455,19 @@ struct bytes icmp_error_about(const struct bytes *frame, const char *from, const
 		.payload = quoted.data,
 		.payload_len = quoted.len < most ? quoted.len : most,
 	});
+}
+
+void expect_refusal(const struct station *sender, struct packet p, enum drop_reason why,
+	uint8_t type, uint8_t code)
+{
+	const char *gateway = strchr(p.src, ':') == NULL ? GATEWAY4_TEXT : GATEWAY6_TEXT;
+
+	p.ttl = p.ttl <= 1 ? p.ttl : (uint8_t)(p.ttl - 1);
+	struct bytes quoted = frame_ip(&p);
+	struct bytes expected = icmp_error_about(
+		&quoted, gateway, p.src, GATEWAY_MAC_TEXT, sender->mac, 0, type, code);
+	expect_out(sender->port, &expected);
+	expect_drop_count(why, 1);
+	assert_int_equal(world.b.n_dropped, 1);
+	assert_int_equal(world.b.n_dead, 0);
 }

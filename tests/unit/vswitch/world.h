@@ -86,6 +86,8 @@ void world_del_route(const char *ip);
 // Runs one frame that came in on the port through its pipeline.
 void run(uint16_t port, const struct bytes *frame);
 void run_mbuf(uint16_t port, struct rte_mbuf *m);
+// Runs a packet that the station sends from its port.
+void sends(const struct station *from, struct packet p);
 
 // What must have come of it: exactly this frame, out of this port.
 void expect_out(uint16_t port, const struct bytes *frame);
@@ -95,6 +97,9 @@ void expect_tunnel(const struct bytes *inner, uint8_t tos);
 void expect_drop(enum drop_reason why);
 // A drop that was told to the sender (check the frame by expect_out).
 void expect_drop_count(enum drop_reason why, uint64_t count);
+// That drop, told to the sender of p by an ICMP error of its gateway.
+void expect_refusal(const struct station *sender, struct packet p, enum drop_reason why,
+	uint8_t type, uint8_t code);
 void expect_no_punt(void);
 // Exactly one punt, which is this one.
 void expect_punt(const struct punt *punt);
