@@ -10,31 +10,13 @@
 #include <cmocka.h>
 
 #include "objects.h"
+#include "tests/unit/model/object.h"
 
 #define SPEC_MAX 4096
 
-static struct object *decoded(
-	const char *kind, const char *name, const char *spec, const char *more)
-{
-	char text[SPEC_MAX + 512], error[MODEL_ERROR_MAX] = "";
-	struct object *obj = NULL;
-
-	(void)snprintf(text, sizeof(text),
-		"{\"apiVersion\":\"networking.alibaba.com/"
-		"v1\",\"kind\":\"%s\",\"metadata\":{\"name\":"
-		"\"%s\"},\"spec\":{%s}%s%s}",
-		kind, name, spec, more[0] != '\0' ? "," : "", more);
-	cJSON *json = cJSON_Parse(text);
-	assert_non_null(json);
-	(void)object_decode(json, &obj, error);
-	assert_string_equal(error, "");
-	cJSON_Delete(json);
-	return obj;
-}
-
 void put_network(struct ipam *ipam, const char *name, const char *spec, const char *status)
 {
-	struct object *obj = decoded("Network", name, spec, status);
+	struct object *obj = object_of("Network", name, spec, status);
 
 	assert_int_equal(ipam_put_network(ipam, OBJECT_AS(network, obj)), 0);
 	object_free(obj);
@@ -43,7 +25,7 @@ void put_network(struct ipam *ipam, const char *name, const char *spec, const ch
 static int put(struct ipam *ipam, const char *name, const char *spec, const char *more,
 	char error[IPAM_ERROR_MAX])
 {
-	struct object *obj = decoded("Subnet", name, spec, more);
+	struct object *obj = object_of("Subnet", name, spec, more);
 	int ret = ipam_put_subnet(ipam, OBJECT_AS(subnet_obj, obj), error);
 
 	object_free(obj);

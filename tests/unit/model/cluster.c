@@ -3,31 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "cluster.h"
-
-struct object *object_of(const char *kind, const char *name, const char *spec, const char *more)
-{
-	char text[4096], error[MODEL_ERROR_MAX] = "";
-	struct object *obj = NULL;
-
-	(void)snprintf(text, sizeof(text),
-		"{\"apiVersion\":\"networking.alibaba.com/"
-		"v1\",\"kind\":\"%s\",\"metadata\":{\"name\":"
-		"\"%s\"},\"spec\":{%s}%s%s}",
-		kind, name, spec, more[0] != '\0' ? "," : "", more);
-	cJSON *json = cJSON_Parse(text);
-	assert_non_null(json);
-	(void)object_decode(json, &obj, error);
-	cJSON_Delete(json);
-	assert_string_equal(error, "");
-	return obj;
-}
 
 void cluster_add(
 	struct cluster *c, const char *kind, const char *name, const char *spec, const char *more)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ctrl/model/admission.h"
+#include "tests/unit/model/object.h"
 
 #define CLUSTER_MAX 8 // objects of a kind
 
@@ -11,9 +12,6 @@ struct cluster { // zeroed: empty
 	char message[ADMISSION_MESSAGE_MAX]; // of the last answer
 };
 
-// Decodes an object from the text of its members after metadata.name; must succeed. "more" is
-// anything that follows, such as "\"status\":{…}" or "".
-struct object *object_of(const char *kind, const char *name, const char *spec, const char *more);
 void cluster_add(
 	struct cluster *c, const char *kind, const char *name, const char *spec, const char *more);
 void cluster_fini(struct cluster *c);

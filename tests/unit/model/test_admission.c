@@ -99,19 +99,11 @@ static void there_is_one_overlay_network_and_one_global_bgp_network(void **state
 
 static struct object *node(const char *name, const char *labels)
 {
-	char text[512], error[MODEL_ERROR_MAX] = "";
-	struct object *obj = NULL;
+	char text[512];
 
 	(void)snprintf(text, sizeof(text),
-		"{\"apiVersion\":\"networking.alibaba.com/"
-		"v1\",\"kind\":\"NodeInfo\",\"metadata\":{\"name\":"
-		"\"%s\",\"labels\":{%s}}}",
-		name, labels);
-	cJSON *json = cJSON_Parse(text);
-	(void)object_decode(json, &obj, error);
-	cJSON_Delete(json);
-	assert_string_equal(error, "");
-	return obj;
+		HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"%s\",\"labels\":{%s}}}", name, labels);
+	return decoded(text);
 }
 
 static void node_is_in_one_underlay_network_only(void **state)
