@@ -1,11 +1,10 @@
-// Decoding objects: what arrives, and what is refused in which words.
+// Decoding objects: what arrives of each kind. What is refused is in test_decode_refused.c.
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,35 +14,7 @@
 #include "ctrl/model/nodeinfo.h"
 #include "ctrl/model/pod.h"
 #include "ctrl/model/subnet.h"
-
-#define HEAD "{\"apiVersion\":\"networking.alibaba.com/v1\",\"kind\":"
-
-static struct object *decoded(const char *text)
-{
-	char error[MODEL_ERROR_MAX] = "";
-	struct object *obj = NULL;
-	cJSON *json = cJSON_Parse(text);
-
-	assert_non_null(json);
-	int ret = object_decode(json, &obj, error);
-	cJSON_Delete(json);
-	assert_string_equal(error, "");
-	assert_int_equal(ret, 0);
-	return obj;
-}
-
-static void assert_refused(const char *text, const char *want)
-{
-	char error[MODEL_ERROR_MAX] = "";
-	struct object *obj = NULL;
-	cJSON *json = cJSON_Parse(text);
-
-	assert_non_null(json);
-	assert_int_equal(object_decode(json, &obj, error), -EINVAL);
-	assert_null(obj);
-	assert_string_equal(error, want);
-	cJSON_Delete(json);
-}
+#include "tests/unit/model/object.h"
 
 static void network_of_the_article_is_an_underlay_on_vlan_0(void **)
 {
@@ -197,28 +168,6 @@ static void pod_says_where_it_runs(void **)
 	object_free(obj);
 }
 
-static void errors_name_the_field_and_what_stands_there(void **)
-{
-	assert_refused("{\"kind\":\"Network\"}", "apiVersion and kind name no object of Strata "
-						 "(such as networking.alibaba.com/v1, Network)");
-	assert_refused(HEAD "\"Network\",\"metadata\":{\"name\":\"Big\"}}",
-		"metadata.name: must be a DNS subdomain, is \"Big\"");
-	assert_refused(HEAD "\"Network\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"netID\":1.5}}",
-		"spec.netID: must be an integer, is 1.5");
-	assert_refused(HEAD "\"Network\",\"metadata\":{\"name\":\"n\"},\"spec\":[]}",
-		"spec: must be a mapping");
-	assert_refused(HEAD
-		"\"Subnet\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"range\":{\"excludeIPs\":"
-		"[7]}}}",
-		"spec.range.excludeIPs: must be a list of IP addresses, is 7");
-	assert_refused(HEAD
-		"\"IPInstance\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"address\":{\"ip\":"
-		"\"10.0.0.5\"}}}",
-		"spec.address.ip: must be an address with its prefix length, is \"10.0.0.5\"");
-	assert_refused(HEAD "\"Network\",\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":1}}}",
-		"metadata.labels: must be a mapping of strings, is 1");
-}
-
 static void bad_reserved_address_is_kept_for_admission_to_name(void **)
 {
 	struct object *obj = decoded(HEAD
@@ -280,113 +229,6 @@ static void ipinstance_without_version_has_that_of_its_address(void **)
 		struct object *obj = decoded(text);
 		assert_string_equal(OBJECT_AS(ipinstance, obj)->address.version, addresses[i][1]);
 		object_free(obj);
-	}
-}
-
-static void names_are_dns_subdomains(void **)
-{
-	static const char *const bad[] = {
-		"", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a-.b", "A", "a_b", "a/b", "\xc3\xa4"};
-	char text[512], want[512];
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		(void)snprintf(text, sizeof(text),
-			HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"%s\"}}", bad[i]);
-		(void)snprintf(want, sizeof(want),
-			"metadata.name: must be a DNS subdomain, is \"%s\"", bad[i]);
-		assert_refused(text, want);
-	}
-	object_free(decoded(HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"node-1.example.0\"}}"));
-	assert_refused(HEAD "\"NodeInfo\"}", "metadata.name: must be a DNS subdomain");
-	assert_refused("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\","
-		       "\"namespace\":\"a.b\"}}",
-		"metadata.namespace: must be a DNS label, is \"a.b\"");
-}
-
-static void text_that_does_not_fit_is_refused_not_cut(void **)
-{
-	char text[1024], name[300];
-
-	memset(name, 'a', sizeof(name));
-	name[NAME_MAX_LEN] = '\0';
-	(void)snprintf(
-		text, sizeof(text), HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"%s\"}}", name);
-	cJSON *json = cJSON_Parse(text);
-	struct object *obj = NULL;
-	char error[MODEL_ERROR_MAX];
-	assert_int_equal(object_decode(json, &obj, error), -EINVAL);
-	assert_memory_equal(error, "metadata.name: must be shorter, is \"aaa", 38);
-	cJSON_Delete(json);
-
-	name[LABEL_MAX_LEN] = '\0';
-	(void)snprintf(text, sizeof(text),
-		HEAD "\"NodeInfo\",\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":\"%s\"}}}", name);
-	json = cJSON_Parse(text);
-	assert_int_equal(object_decode(json, &obj, error), -EINVAL);
-	assert_memory_equal(
-		error, "metadata.labels: must be a mapping of strings of at most 63", 59);
-	cJSON_Delete(json);
-}
-
-static void fields_of_wrong_type_are_refused(void **)
-{
-	static const char *const cases[][2] = {
-		{"\"metadata\":3", "metadata: must be a mapping, is 3"},
-		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"netID\":\"4\"}",
-			"spec.netID: must be an integer, is \"4\""},
-		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"netID\":1e300}",
-			"spec.netID: must be an integer, is 1.0000000000000001e+300"},
-		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"type\":[]}",
-			"spec.type: must be a string"},
-		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"nodeSelector\":[\"a\"]}",
-			"spec.nodeSelector: must be a mapping"},
-		{"\"metadata\":{\"name\":\"n\"},\"status\":{\"nodeList\":{}}",
-			"status.nodeList: must be a list"},
-		{"\"metadata\":{\"name\":\"n\",\"ownerReferences\":[1]}",
-			"metadata.ownerReferences: must be a list of mappings, is 1"},
-		{"\"metadata\":{\"name\":\"n\",\"finalizers\":[\"a\",1]}",
-			"metadata.finalizers: must be a list of strings, is 1"},
-		{"\"metadata\":{\"name\":\"n\"},\"spec\":{\"config\":{\"bgpPeers\":[\"a\"]}}",
-			"spec.config.bgpPeers: must be a list of mappings, is \"a\""},
-	};
-	char text[512];
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		(void)snprintf(text, sizeof(text), HEAD "\"Network\",%s}", cases[i][0]);
-		assert_refused(text, cases[i][1]);
-	}
-}
-
-static void unknown_field_is_found_wherever_it_is(void **)
-{
-	static const char *const cases[][2] = {
-		{"\"Subnet\",\"spec\":{\"rnage\":1}", "spec.rnage"},
-		{"\"Subnet\",\"spec\":{\"range\":{\"versio\":1}}", "spec.range.versio"},
-		{"\"Subnet\",\"Spec\":{}", "Spec"},
-		{"\"Subnet\",\"spec\":{\"network netID\":1}", "spec.network netID"},
-		{"\"Subnet\",\"spec\":{\"\":1}", "spec."},
-		{"\"Subnet\",\"status\":{\"conditions\":[{\"anything\":1}],\"x\":1}", "status.x"},
-		{"\"Network\",\"spec\":{\"switchID\":\"a\",\"vlan\":1}", "spec.vlan"},
-		{"\"Network\",\"spec\":{\"config\":{\"bgpPeers\":[{\"asn\":1},{\"as\":1}]}}",
-			"spec.config.bgpPeers.as"},
-		{"\"IPInstance\",\"spec\":{\"binding\":{\"stateful\":{\"i\":0}}}",
-			"spec.binding.stateful.i"},
-		{"\"NodeInfo\",\"spec\":{\"vtepInfo\":{\"IP\":\"\"}}", "spec.vtepInfo.IP"},
-		{"\"Network\",\"metadata\":{\"any\":1},\"spec\":{\"nodeSelector\":{\"any\":\"1\"}}",
-			NULL},
-	};
-	char text[512], buf[MODEL_ERROR_MAX];
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		(void)snprintf(text, sizeof(text), HEAD "%s}", cases[i][0]);
-		cJSON *json = cJSON_Parse(text);
-		assert_non_null(json);
-		const char *got = object_unknown_field(json, buf);
-		if (cases[i][1] == NULL)
-			assert_null(got);
-		else
-			assert_string_equal(got, cases[i][1]);
-		cJSON_Delete(json);
 	}
 }
 
@@ -460,15 +302,6 @@ static void nodes_and_namespaces_are_not_offered_to_people(void **)
 	assert_true(kind_in_dir(KIND_NODEINFO));
 }
 
-static void fields_of_pods_are_not_ours_to_judge(void **)
-{
-	cJSON *json = cJSON_Parse("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":1}");
-	char buf[MODEL_ERROR_MAX];
-
-	assert_null(object_unknown_field(json, buf));
-	cJSON_Delete(json);
-}
-
 static void pod_label_is_the_name_unless_it_is_too_long(void **)
 {
 	char label[LABEL_MAX_LEN], name[65];
@@ -515,21 +348,15 @@ int main(void)
 		cmocka_unit_test(ipinstance_is_named_by_its_address),
 		cmocka_unit_test(nodeinfo_without_tunnel_is_fine_and_with_one_needs_a_mac),
 		cmocka_unit_test(pod_says_where_it_runs),
-		cmocka_unit_test(errors_name_the_field_and_what_stands_there),
 		cmocka_unit_test(bad_reserved_address_is_kept_for_admission_to_name),
 		cmocka_unit_test(unknown_types_and_vlan_5000_decode_for_admission_to_refuse),
 		cmocka_unit_test(bgp_peers_are_kept_for_admission),
 		cmocka_unit_test(ipinstance_without_version_has_that_of_its_address),
-		cmocka_unit_test(names_are_dns_subdomains),
-		cmocka_unit_test(text_that_does_not_fit_is_refused_not_cut),
-		cmocka_unit_test(fields_of_wrong_type_are_refused),
-		cmocka_unit_test(unknown_field_is_found_wherever_it_is),
 		cmocka_unit_test(a_running_init_container_keeps_a_pod_from_having_ended),
 		cmocka_unit_test(a_reason_of_any_length_is_no_error_of_a_pod),
 		cmocka_unit_test(the_controller_of_a_pod_is_the_owner_that_says_so),
 		cmocka_unit_test(nodes_and_namespaces_have_labels_and_annotations),
 		cmocka_unit_test(nodes_and_namespaces_are_not_offered_to_people),
-		cmocka_unit_test(fields_of_pods_are_not_ours_to_judge),
 		cmocka_unit_test(pod_label_is_the_name_unless_it_is_too_long),
 		cmocka_unit_test(labels_can_be_set_and_deleted),
 	};
