@@ -73,3 +73,43 @@ struct in6_addr ip_of(const char *text)
 	assert_int_equal(ip_parse(text, &ip), 0);
 	return ip;
 }
+
+int setup(void **state)
+{
+	*state = ipam_new();
+	put_network(*state, "net", OVERLAY, "");
+	return 0;
+}
+
+int teardown(void **state)
+{
+	ipam_free(*state);
+	return 0;
+}
+
+const char *got(struct ipam *ipam, enum ip_family family, const char *subnet4, const char *subnet6)
+{
+	static char text[2 * IP_TEXT_MAX + IPAM_ERROR_MAX];
+	struct ipam_address a[2];
+	char error[IPAM_ERROR_MAX] = "", buf[IP_TEXT_MAX];
+	size_t n = 0;
+
+	int ret = ipam_allocate(ipam, "net", family, subnet4, subnet6, "default/pod", a, &n, error);
+	assert_int_equal(ret == 0, error[0] == '\0');
+	(void)snprintf(text, sizeof(text), "%s", error);
+	for (size_t i = 0; i < n; i++) {
+		strcat(text, i > 0 ? " " : "");
+		strcat(text, ip_text(&a[i].ip.ip, buf));
+	}
+	return text;
+}
+
+void assert_count(struct ipam *ipam, const char *subnet, int64_t total, int64_t used)
+{
+	struct ipam_usage usage;
+
+	assert_int_equal(ipam_subnet_usage(ipam, subnet, &usage), 0);
+	assert_int_equal(usage.count.total, total);
+	assert_int_equal(usage.count.used, used);
+	assert_int_equal(usage.count.available, total - used);
+}
