@@ -1,6 +1,6 @@
 // What goes around the tables: bad objects are kept out of them, the kernel is told, and this
 // node's NodeInfo is kept true.
-#include "tests/unit/node/fib_world.h"
+#include "tests/unit/node/fib_networks.h"
 
 #include "tests/unit/dataplane/eal.h"
 
@@ -12,36 +12,10 @@
 
 #include <cmocka.h>
 
-#define MAC_2 "52:54:00:00:00:02"
-
-static struct world w;
-
-static void put_networks(void)
-{
-	put_network(&w, "overlay", "Overlay", 4);
-	put_subnet(&w, "over", "overlay", "100.64.0.0/16", "100.64.0.1", -1);
-	put_network(&w, "under", "Underlay", 56);
-	put_subnet(&w, "wire", "under", "192.168.56.0/24", "192.168.56.254", -1);
-}
-
-static int setup(void **)
-{
-	world_open(&w, &(struct world_options){0});
-	world_start(&w);
-	put_networks();
-	return 0;
-}
-
 static int setup_host(void **)
 {
 	world_open(&w, &(struct world_options){.has_host = true});
 	world_start(&w);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	world_close(&w);
 	return 0;
 }
 

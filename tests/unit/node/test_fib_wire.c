@@ -1,6 +1,6 @@
 // What the FIB says on the uplink's VLANs and what it makes of the answers: real workers, frames
 // compared byte by byte.
-#include "tests/unit/node/fib_world.h"
+#include "tests/unit/node/fib_networks.h"
 
 #include "tests/unit/dataplane/eal.h"
 
@@ -15,25 +15,11 @@
 
 static const uint8_t mac_station[6] = {0x52, 0x54, 0, 0, 0, 0x77};
 static const uint8_t mac_other[6] = {0x52, 0x54, 0, 0, 0, 0x78};
-static const uint8_t mac_router[6] = {0x52, 0x54, 0, 0, 0, 0xfe};
 
-static struct world w;
-
-static int setup(void **)
+static int setup_wire(void **state)
 {
-	world_open(&w, &(struct world_options){0});
-	world_start(&w);
-	put_network(&w, "overlay", "Overlay", 4);
-	put_subnet(&w, "over", "overlay", "100.64.0.0/16", "100.64.0.1", -1);
-	put_network(&w, "under", "Underlay", 56);
-	put_subnet(&w, "wire", "under", "192.168.56.0/24", "192.168.56.254", -1);
+	(void)setup(state);
 	put_subnet(&w, "wire6", "under", "fd56::/64", "fd56::fe", -1);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	world_close(&w);
 	return 0;
 }
 
@@ -42,26 +28,6 @@ static struct test_pod attach_wire(struct fib_pod *ret_pod)
 	put_ip(&w, "wire", "under", "192.168.56.7/24", "node-1", "web-0");
 	fib_pod_make(&w, ret_pod, "web-0", "192.168.56.7", "wire", NULL, NULL, false);
 	return attach(&w, ret_pod);
-}
-
-struct nexthop_wait {
-	uint32_t id;
-	enum nexthop_kind kind;
-	const uint8_t *mac; // NULL: any
-};
-
-static bool is_so(void *arg)
-{
-	const struct nexthop_wait *n = arg;
-	const struct nexthop *nh = nexthop(&w, n->id);
-
-	return nh != NULL && nh->kind == n->kind &&
-	       (n->mac == NULL || memcmp(&nh->dst, n->mac, 6) == 0);
-}
-
-static void wait_nexthop(uint32_t id, enum nexthop_kind kind, const uint8_t *mac)
-{
-	world_until(&w, is_so, &(struct nexthop_wait){id, kind, mac});
 }
 
 static bool has_way(void *arg)
@@ -335,10 +301,10 @@ static void a_check_that_is_under_way_is_answered_when_the_daemon_stops(void **)
 	world_close(&w);
 	assert_true(v.is_there);
 	assert_int_equal(v.err, -ECANCELED);
-	(void)setup(NULL); // teardown wants a world
+	(void)setup_wire(NULL); // teardown wants a world
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_wire, teardown)
 
 int main(void)
 {
