@@ -3,7 +3,7 @@
 #pragma once
 
 #include "ctrl/manager/review.h"
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 
 #define FACTS_PATH_MAX 2048
 #define FACTS_MAX 131072 // objects of a kind

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "ctrl/ipam/ipam.h"
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 
 #define DURATION_MAX_MS 3600000
 

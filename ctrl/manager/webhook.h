@@ -6,7 +6,7 @@
 #pragma once
 
 #include "ctrl/manager/http.h"
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 #include "ctrl/store/kube_client.h"
 
 #define WEBHOOK_SERVICE "strata-webhook"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 #include "ctrl/node/cni_inner.h"
 
 #define KEPT_MAX 8 // more than a pod can have; the rules then say what is wrong

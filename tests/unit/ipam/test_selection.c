@@ -1,5 +1,5 @@
 // Selection: the precedence of what is kept, what a pod says, and what its Namespace says.
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

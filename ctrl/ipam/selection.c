@@ -1,6 +1,6 @@
 // The levels of priority, one after the other; nothing of a lower level is looked at once a higher
 // one has said anything.
-#include "ctrl/manager/selection.h"
+#include "ctrl/ipam/selection.h"
 
 #include <stdarg.h>
 #include <stdio.h>
