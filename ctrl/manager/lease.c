@@ -4,16 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctrl/model/field.h"
+
 void lease_init(struct lease *l, const struct lease_conf *conf)
 {
 	*l = (struct lease){.conf = *conf};
-}
-
-static void copy_text(const cJSON *obj, const char *name, char *ret, size_t len)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, name));
-
-	(void)snprintf(ret, len, "%s", text != NULL ? text : "");
 }
 
 static int64_t number(const cJSON *obj, const char *name)
@@ -28,11 +23,12 @@ static void decode(const cJSON *obj, struct lease_record *r)
 	const cJSON *spec = cJSON_GetObjectItemCaseSensitive(obj, "spec");
 
 	*r = (struct lease_record){0};
-	copy_text(spec, "holderIdentity", r->holder, sizeof(r->holder));
-	copy_text(spec, "acquireTime", r->acquire_time, sizeof(r->acquire_time));
-	copy_text(spec, "renewTime", r->renew_time, sizeof(r->renew_time));
-	copy_text(cJSON_GetObjectItemCaseSensitive(obj, "metadata"), "resourceVersion", r->version,
-		sizeof(r->version));
+	(void)snprintf(r->holder, sizeof(r->holder), "%s", field_string(spec, "holderIdentity"));
+	(void)snprintf(
+		r->acquire_time, sizeof(r->acquire_time), "%s", field_string(spec, "acquireTime"));
+	(void)snprintf(r->renew_time, sizeof(r->renew_time), "%s", field_string(spec, "renewTime"));
+	(void)snprintf(r->version, sizeof(r->version), "%s",
+		field_string(field_get(obj, "metadata"), "resourceVersion"));
 	r->duration_s = number(spec, "leaseDurationSeconds");
 	r->transitions = number(spec, "leaseTransitions");
 }

@@ -6,15 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/model/field.h"
+
 static const char *const operations[] = {
 	[REVIEW_CREATE] = "CREATE", [REVIEW_UPDATE] = "UPDATE", [REVIEW_DELETE] = "DELETE"};
-
-static const char *text(const cJSON *obj, const char *name)
-{
-	const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, name));
-
-	return value != NULL ? value : "";
-}
 
 bool ledger_takes(const struct review *r)
 {
@@ -27,7 +22,7 @@ static cJSON *entries_of(const cJSON *lease, uint64_t now_ms)
 {
 	const cJSON *annotations = cJSON_GetObjectItemCaseSensitive(
 		cJSON_GetObjectItemCaseSensitive(lease, "metadata"), "annotations");
-	cJSON *entries = cJSON_Parse(text(annotations, LEDGER_ANNOTATION));
+	cJSON *entries = cJSON_Parse(field_string(annotations, LEDGER_ANNOTATION));
 	cJSON *entry, *next;
 
 	// Somebody wrote into it, or it is new.
@@ -51,10 +46,12 @@ static cJSON *entries_of(const cJSON *lease, uint64_t now_ms)
 
 static int apply(const cJSON *entry, const struct review *r, struct facts *f)
 {
-	const char *operation = text(entry, "operation"), *name = text(entry, "name");
+	const char *operation = field_string(entry, "operation"),
+		   *name = field_string(entry, "name");
 	const cJSON *object = cJSON_GetObjectItemCaseSensitive(entry, "object");
-	enum kind kind = strcmp(text(entry, "kind"), kind_name(KIND_NETWORK)) == 0 ? KIND_NETWORK
-										   : KIND_SUBNET;
+	enum kind kind = strcmp(field_string(entry, "kind"), kind_name(KIND_NETWORK)) == 0
+				 ? KIND_NETWORK
+				 : KIND_SUBNET;
 
 	if (strcmp(operation, operations[REVIEW_DELETE]) == 0) {
 		if (kind == KIND_NETWORK && r->kind == KIND_SUBNET && r->operation == REVIEW_CREATE)
@@ -148,8 +145,8 @@ static void forget(cJSON *entries, const struct review *r)
 
 	for (entry = entries->child; entry != NULL; entry = next) {
 		next = entry->next;
-		if (strcmp(text(entry, "kind"), kind_name(r->kind)) == 0 &&
-			strcmp(text(entry, "name"), review_name(r)) == 0)
+		if (strcmp(field_string(entry, "kind"), kind_name(r->kind)) == 0 &&
+			strcmp(field_string(entry, "name"), review_name(r)) == 0)
 			cJSON_Delete(cJSON_DetachItemViaPointer(entries, entry));
 	}
 }

@@ -12,6 +12,7 @@
 #include "ctrl/log.h"
 #include "ctrl/manager/patch.h"
 #include "ctrl/manager/state.h"
+#include "ctrl/model/field.h"
 
 enum verb {
 	VERB_CREATE,
@@ -50,18 +51,6 @@ static void request_free(struct request *r)
 	free(r);
 }
 
-static const cJSON *get(const cJSON *obj, const char *outer, const char *inner)
-{
-	return cJSON_GetObjectItemCaseSensitive(
-		cJSON_GetObjectItemCaseSensitive(obj, outer), inner);
-}
-
-static const char *text(const cJSON *obj, const char *outer, const char *inner)
-{
-	const char *value = cJSON_GetStringValue(get(obj, outer, inner));
-	return value != NULL ? value : "";
-}
-
 static struct request *request_new(struct manager *m, const char *pod, enum verb verb,
 	enum kind kind, const char *namespace, const char *name)
 {
@@ -87,12 +76,13 @@ static struct request *request_new(struct manager *m, const char *pod, enum verb
 static struct request *request_of(
 	struct manager *m, const char *pod, enum verb verb, const cJSON *obj)
 {
+	const cJSON *meta = field_get(obj, "metadata");
 	enum kind kind = KIND_NETWORK;
 
 	(void)kind_of_object(obj, &kind);
 	return request_new(m, pod, verb, kind,
-		kind_namespaced(kind) ? text(obj, "metadata", "namespace") : NULL,
-		text(obj, "metadata", "name"));
+		kind_namespaced(kind) ? field_string(meta, "namespace") : NULL,
+		field_string(meta, "name"));
 }
 
 static struct store_name name_of(const struct request *r)
@@ -125,7 +115,8 @@ static void tell_pod(struct manager *m, const struct request *r, int err, const 
 		s->retry = err != -EEXIST;
 		if (s->retry)
 			status_schedule(m);
-	} else if (strcmp(text(obj, "metadata", "resourceVersion"), r->version) != 0) {
+	} else if (strcmp(field_string(field_get(obj, "metadata"), "resourceVersion"),
+			   r->version) != 0) {
 		pod_wait_for(m, s, r->kind, r->name, r->version);
 	}
 	if (s->n_requests == 0 && !s->retry)
@@ -179,15 +170,21 @@ static bool is_definite(int err)
 	return err == 0 || err == -EINVAL || err == -EACCES || err == -EPERM || err == -ENOENT;
 }
 
+static bool is_same(const cJSON *a, const cJSON *b, const char *part, const char *name)
+{
+	return strcmp(field_string(field_get(a, part), name),
+		       field_string(field_get(b, part), name)) == 0;
+}
+
 // What exists is what was to be created, by an earlier try that got no answer.
 static bool is_it(const struct request *r, const cJSON *obj)
 {
-	const cJSON *mine = cJSON_GetObjectItemCaseSensitive(r->obj, "spec");
-	const cJSON *there = cJSON_GetObjectItemCaseSensitive(obj, "spec");
+	const cJSON *mine = field_get(r->obj, "spec");
+	const cJSON *there = field_get(obj, "spec");
 
-	return strcmp(text(mine, "binding", "podUID"), text(there, "binding", "podUID")) == 0 &&
-	       strcmp(text(mine, "address", "mac"), text(there, "address", "mac")) == 0 &&
-	       get(obj, "metadata", "deletionTimestamp") == NULL;
+	return is_same(mine, there, "binding", "podUID") &&
+	       is_same(mine, there, "address", "mac") &&
+	       field_get(field_get(obj, "metadata"), "deletionTimestamp") == NULL;
 }
 
 static void on_reread(void *arg, int err, const cJSON *obj, const char *message)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctrl/base64.h"
+#include "ctrl/model/field.h"
 
 #define EXTRA_NODE_NAME "authentication.kubernetes.io/node-name"
 #define EXTRA_POD_NAME "authentication.kubernetes.io/pod-name"
@@ -17,14 +18,6 @@
 static const cJSON *member(const cJSON *obj, const char *name)
 {
 	return cJSON_GetObjectItemCaseSensitive(obj, name);
-}
-
-// The text, or "" where there is none.
-static const char *text(const cJSON *obj, const char *name)
-{
-	const char *value = cJSON_GetStringValue(member(obj, name));
-
-	return value != NULL ? value : "";
 }
 
 // ── In ─────────────────────────────────────────────────────────────────────────────────────────
@@ -45,12 +38,12 @@ static enum review_operation operation_of(const char *word)
 static enum kind kind_of(const cJSON *resource)
 {
 	char api_version[NAME_MAX_LEN];
-	const char *group = text(resource, "group");
+	const char *group = field_string(resource, "group");
 
 	(void)snprintf(api_version, sizeof(api_version), "%s%s%s", group,
-		group[0] != '\0' ? "/" : "", text(resource, "version"));
+		group[0] != '\0' ? "/" : "", field_string(resource, "version"));
 	for (enum kind k = 0; k < KIND_COUNT; k++) {
-		if (strcmp(kind_plural(k), text(resource, "resource")) == 0 &&
+		if (strcmp(kind_plural(k), field_string(resource, "resource")) == 0 &&
 			strcmp(kind_api_version(k), api_version) == 0)
 			return k;
 	}
@@ -80,9 +73,9 @@ static bool complete(const struct review *r, cJSON *obj)
 
 	if (!cJSON_IsObject(meta))
 		return true;
-	if (text(meta, "name")[0] == '\0' && !set_text(meta, "name", name))
+	if (field_string(meta, "name")[0] == '\0' && !set_text(meta, "name", name))
 		return false;
-	return !kind_namespaced(r->kind) || text(meta, "namespace")[0] != '\0' ||
+	return !kind_namespaced(r->kind) || field_string(meta, "namespace")[0] != '\0' ||
 	       r->namespace[0] == '\0' || set_text(meta, "namespace", r->namespace);
 }
 
@@ -143,22 +136,22 @@ int review_decode(
 		return fail(error, "the body is not JSON");
 
 	const cJSON *request = member(r.json, "request");
-	r.api_version = text(r.json, "apiVersion");
-	r.uid = text(request, "uid");
-	if (strcmp(text(r.json, "kind"), "AdmissionReview") != 0 ||
+	r.api_version = field_string(r.json, "apiVersion");
+	r.uid = field_string(request, "uid");
+	if (strcmp(field_string(r.json, "kind"), "AdmissionReview") != 0 ||
 		(strcmp(r.api_version, "admission.k8s.io/v1") != 0 &&
 			strcmp(r.api_version, "admission.k8s.io/v1beta1") != 0) ||
 		!cJSON_IsObject(request) || r.uid[0] == '\0') {
 		review_fini(&r);
 		return fail(error, "the body is not an AdmissionReview with a request");
 	}
-	r.operation = operation_of(text(request, "operation"));
+	r.operation = operation_of(field_string(request, "operation"));
 	r.kind = kind_of(member(request, "resource"));
-	r.subresource = text(request, "subResource");
-	r.namespace = text(request, "namespace");
-	r.name = text(request, "name");
+	r.subresource = field_string(request, "subResource");
+	r.namespace = field_string(request, "namespace");
+	r.name = field_string(request, "name");
 	r.dry_run = cJSON_IsTrue(member(request, "dryRun"));
-	r.user = text(member(request, "userInfo"), "username");
+	r.user = field_string(member(request, "userInfo"), "username");
 	r.user_node = extra(member(request, "userInfo"), EXTRA_NODE_NAME);
 	r.user_pod = extra(member(request, "userInfo"), EXTRA_POD_NAME);
 	if (objects_decode(&r, request) < 0) {

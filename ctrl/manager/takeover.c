@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "ctrl/log.h"
+#include "ctrl/model/field.h"
 
 #define PAGE 200 // objects of a list's page
 #define POLL_MS 20
@@ -101,13 +102,6 @@ static void on_poll(uv_timer_t *timer)
 
 // ── Listing ────────────────────────────────────────────────────────────────────────────────────
 
-static void copy_text(const cJSON *obj, const char *name, char *ret, size_t len)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, name));
-
-	(void)snprintf(ret, len, "%s", text != NULL ? text : "");
-}
-
 static void take_item(struct takeover *t, const cJSON *item)
 {
 	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(item, "metadata");
@@ -118,9 +112,9 @@ static void take_item(struct takeover *t, const cJSON *item)
 	m->t = t;
 	m->kind = t->kind;
 	m->since = uv_now(t->loop);
-	copy_text(meta, "namespace", m->namespace, sizeof(m->namespace));
-	copy_text(meta, "name", m->name, sizeof(m->name));
-	copy_text(meta, "resourceVersion", m->version, sizeof(m->version));
+	(void)snprintf(m->namespace, sizeof(m->namespace), "%s", field_string(meta, "namespace"));
+	(void)snprintf(m->name, sizeof(m->name), "%s", field_string(meta, "name"));
+	(void)snprintf(m->version, sizeof(m->version), "%s", field_string(meta, "resourceVersion"));
 	if (has_arrived(t, m))
 		free(m);
 	else
@@ -162,8 +156,8 @@ static void on_listed(void *arg, int status, const cJSON *answer, const char *me
 	}
 	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(answer, "items"))
 		take_item(t, item);
-	copy_text(cJSON_GetObjectItemCaseSensitive(answer, "metadata"), "continue", t->next_page,
-		sizeof(t->next_page));
+	(void)snprintf(t->next_page, sizeof(t->next_page), "%s",
+		field_string(field_get(answer, "metadata"), "continue"));
 	if (t->next_page[0] != '\0') {
 		list(t);
 	} else if (t->kind == KIND_IPINSTANCE) {

@@ -7,6 +7,7 @@
 
 #include "ctrl/log.h"
 #include "ctrl/manager/state.h"
+#include "ctrl/model/field.h"
 #include "ctrl/store/kube_client.h"
 
 #define KUBEVIRT_API "kubevirt.io/v1"
@@ -42,20 +43,14 @@ static void ask(struct vm_state *vm, const char *plural, const char *name, kube_
 	kube_request(store_kube_client(vm->m->store), "GET", path, NULL, NULL, done, vm);
 }
 
-static const char *text(const cJSON *obj, const char *name)
-{
-	const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, name));
-	return value != NULL ? value : "";
-}
-
 static const cJSON *owner_of(const cJSON *obj, const char *kind)
 {
 	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(obj, "metadata"), *ref;
 
 	cJSON_ArrayForEach (ref, cJSON_GetObjectItemCaseSensitive(meta, "ownerReferences")) {
-		if (strcmp(text(ref, "kind"), kind) == 0 &&
-			strncmp(text(ref, "apiVersion"), KUBEVIRT_GROUP, strlen(KUBEVIRT_GROUP)) ==
-				0)
+		if (strcmp(field_string(ref, "kind"), kind) == 0 &&
+			strncmp(field_string(ref, "apiVersion"), KUBEVIRT_GROUP,
+				strlen(KUBEVIRT_GROUP)) == 0)
 			return ref;
 	}
 	return NULL;
@@ -91,7 +86,7 @@ static void on_vm(void *arg, int status, const cJSON *answer, const char *messag
 	if (!usable(vm, err, "virtual machine", message))
 		return;
 	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(answer, "metadata");
-	vm->gone = err == -ENOENT || strcmp(text(meta, "uid"), vm->uid) != 0 ||
+	vm->gone = err == -ENOENT || strcmp(field_string(meta, "uid"), vm->uid) != 0 ||
 		   cJSON_GetObjectItemCaseSensitive(meta, "deletionTimestamp") != NULL;
 	settled(vm);
 }
@@ -110,9 +105,10 @@ static void on_vmi(void *arg, int status, const cJSON *answer, const char *messa
 		return;
 	}
 	vm->owned = true;
-	(void)snprintf(vm->name, sizeof(vm->name), "%s", text(ref, "name"));
-	(void)snprintf(vm->uid, sizeof(vm->uid), "%s", text(ref, "uid"));
-	(void)snprintf(vm->api_version, sizeof(vm->api_version), "%s", text(ref, "apiVersion"));
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", field_string(ref, "name"));
+	(void)snprintf(vm->uid, sizeof(vm->uid), "%s", field_string(ref, "uid"));
+	(void)snprintf(
+		vm->api_version, sizeof(vm->api_version), "%s", field_string(ref, "apiVersion"));
 	ask(vm, "virtualmachines", vm->name, on_vm);
 }
 

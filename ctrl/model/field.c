@@ -42,6 +42,13 @@ const cJSON *field_get(const cJSON *obj, const char *name)
 	return cJSON_IsNull(value) ? NULL : value;
 }
 
+const char *field_string(const cJSON *obj, const char *name)
+{
+	const char *value = cJSON_GetStringValue(field_get(obj, name));
+
+	return value != NULL ? value : "";
+}
+
 // The value at a path of which obj holds the last part; NULL as well when the reader has failed.
 static const cJSON *value_at(const struct reader *r, const cJSON *obj, const char *path)
 {

@@ -21,6 +21,8 @@ void reader_fail_memory(struct reader *r);
 
 // The member of obj, NULL if it is absent, null, or obj is no object.
 const cJSON *field_get(const cJSON *obj, const char *name);
+// Its text, "" if it is absent or no text. Borrowed. For answers that are only looked at.
+const char *field_string(const cJSON *obj, const char *name);
 
 // In all of these `path` is the field's whole path, for errors; its last part is its name in obj.
 const cJSON *field_object(struct reader *r, const cJSON *obj, const char *path);
