@@ -152,11 +152,13 @@ struct fib {
 	bool closing;
 };
 
+// fib.c
+// Looks soon whether the workers are done with what was withdrawn.
+void fib_poll_soon(struct fib *f);
+
 // fib_subnets.c
 void fib_network_event(struct fib *f, enum cache_event event, const struct network *n);
 void fib_subnet_event(struct fib *f, enum cache_event event, const struct subnet_obj *s);
-// Looks soon whether the workers are done with what was withdrawn.
-void fib_poll_soon(struct fib *f);
 void fib_labels_changed(struct fib *f); // which Networks this node belongs to
 // The record for that name, made if need be. NULL if memory is short.
 struct fib_subnet *fib_subnet_get(struct fib *f, const char *name);
