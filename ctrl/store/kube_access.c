@@ -193,12 +193,14 @@ static int parse_documents(const char *path, const struct yaml_documents *docs,
 	return ret;
 }
 
-int kube_access_parse(const char *path, const char *text, size_t len,
-	struct kube_access *ret_access, char message[MODEL_ERROR_MAX])
+// text: NULL for what is in the file at path.
+static int parse(const char *path, const char *text, size_t len, struct kube_access *ret_access,
+	char message[MODEL_ERROR_MAX])
 {
 	struct yaml_documents docs = {0};
 	char error[YAML_ERROR_MAX];
-	int ret = yaml_parse_text(path, text, len, &docs, error);
+	int ret = text != NULL ? yaml_parse_text(path, text, len, &docs, error)
+			       : yaml_parse_file(path, &docs, error);
 
 	if (ret < 0) {
 		(void)snprintf(message, MODEL_ERROR_MAX, "%.250s", error);
@@ -209,20 +211,16 @@ int kube_access_parse(const char *path, const char *text, size_t len,
 	return ret;
 }
 
+int kube_access_parse(const char *path, const char *text, size_t len,
+	struct kube_access *ret_access, char message[MODEL_ERROR_MAX])
+{
+	return parse(path, text, len, ret_access, message);
+}
+
 int kube_access_read(
 	const char *path, struct kube_access *ret_access, char message[MODEL_ERROR_MAX])
 {
-	struct yaml_documents docs = {0};
-	char error[YAML_ERROR_MAX];
-	int ret = yaml_parse_file(path, &docs, error);
-
-	if (ret < 0) {
-		(void)snprintf(message, MODEL_ERROR_MAX, "%.250s", error);
-		return ret;
-	}
-	ret = parse_documents(path, &docs, ret_access, message);
-	yaml_documents_free(&docs);
-	return ret;
+	return parse(path, NULL, 0, ret_access, message);
 }
 
 // The account's namespace; without it, "default" will do.
