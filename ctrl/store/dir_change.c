@@ -72,6 +72,34 @@ static struct dir_entry *fresh(struct dir *d, const char *key, char why[MODEL_ER
 	return e;
 }
 
+// Makes (is_new) or replaces a file that holds doc alone.
+static int write_document(struct dir *d, const char *path, const cJSON *doc, bool is_new,
+	char why[MODEL_ERROR_MAX])
+{
+	char *yaml = yaml_print(doc);
+
+	if (yaml == NULL)
+		return -ENOMEM;
+	int ret = dir_file_write(d, path, yaml, strlen(yaml), is_new, why);
+	free(yaml);
+	if (ret == 0)
+		dir_ingest(d, path);
+	return ret;
+}
+
+// Replaces the object within the file that it is in.
+static int edit_document(
+	struct dir *d, const struct dir_entry *e, const cJSON *doc, char why[MODEL_ERROR_MAX])
+{
+	char path[DIR_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s", e->file->path);
+	int ret = dir_file_edit(d, path, e->key, doc, why);
+	if (ret == 0)
+		dir_ingest(d, path);
+	return ret;
+}
+
 int dir_run_create(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 {
 	char path[DIR_PATH_MAX], text[64];
@@ -96,14 +124,7 @@ int dir_run_create(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 	dir_key_path(op->key, true, path);
 	(void)unlinkat(d->root_fd, path, 0);
 	dir_key_path(op->key, false, path);
-	char *yaml = yaml_print(op->obj);
-	if (yaml == NULL)
-		return -ENOMEM;
-	int ret = dir_file_write(d, path, yaml, strlen(yaml), true, why);
-	free(yaml);
-	if (ret == 0)
-		dir_ingest(d, path);
-	return ret;
+	return write_document(d, path, op->obj, true, why);
 }
 
 static int check_text(const struct dir_entry *e, const char *version, char why[MODEL_ERROR_MAX])
@@ -168,7 +189,6 @@ static void keep_system_fields(cJSON *obj, const cJSON *doc)
 
 int dir_run_update(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 {
-	char path[DIR_PATH_MAX];
 	struct dir_entry *e = fresh(d, op->key, why);
 
 	if (e == NULL)
@@ -181,11 +201,7 @@ int dir_run_update(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 		return remove_entry(d, e, why);
 	if (cJSON_Compare(op->obj, e->doc, true))
 		return 0;
-	(void)snprintf(path, sizeof(path), "%s", e->file->path);
-	ret = dir_file_edit(d, path, op->key, op->obj, why);
-	if (ret == 0)
-		dir_ingest(d, path);
-	return ret;
+	return edit_document(d, e, op->obj, why);
 }
 
 // The status file: enough of the object to know whose it is, and the status.
@@ -223,21 +239,15 @@ int dir_run_update_status(struct dir *d, struct dir_op *op, char why[MODEL_ERROR
 	if (cJSON_Compare(status, cJSON_GetObjectItemCaseSensitive(e->merged, "status"), true))
 		return 0;
 	cJSON *doc = status_document(e, status);
-	char *yaml = yaml_print(doc);
-	cJSON_Delete(doc);
-	if (yaml == NULL)
-		return -ENOMEM;
 	dir_key_path(op->key, true, path);
-	ret = dir_file_write(d, path, yaml, strlen(yaml), false, why);
-	free(yaml);
-	if (ret == 0)
-		dir_ingest(d, path);
+	ret = write_document(d, path, doc, false, why);
+	cJSON_Delete(doc);
 	return ret;
 }
 
 int dir_run_delete(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 {
-	char path[DIR_PATH_MAX], now[32];
+	char now[32];
 	struct dir_entry *e = fresh(d, op->key, why);
 
 	if (e == NULL)
@@ -254,11 +264,8 @@ int dir_run_delete(struct dir *d, struct dir_op *op, char why[MODEL_ERROR_MAX])
 		return -ENOMEM;
 	(void)timestamp(time(NULL), now);
 	set_meta(obj, "deletionTimestamp", now);
-	(void)snprintf(path, sizeof(path), "%s", e->file->path);
-	ret = dir_file_edit(d, path, op->key, obj, why);
+	ret = edit_document(d, e, obj, why);
 	cJSON_Delete(obj);
-	if (ret == 0)
-		dir_ingest(d, path);
 	return ret;
 }
 
