@@ -134,7 +134,8 @@ static void on_failed(void *arg, int status, cJSON *, const char *message)
 			kind_plural(r->kind), kind_api_version(r->kind));
 		kube_reflector_failed(r, text);
 	} else {
-		kube_reflector_failed(r, message);
+		// A good status other than 200 comes without a message.
+		kube_reflector_failed(r, message != NULL ? message : NO_LIST);
 	}
 }
 

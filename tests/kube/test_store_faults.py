@@ -161,9 +161,10 @@ def test_garbage_is_reported_once_and_the_watch_resumed(apiserver, proxy, tool):
 def test_a_list_that_is_no_list_is_made_anew(apiserver, proxy, kubeconfig):
     for body in ("<html>", "{}", '{"metadata":{"resourceVersion":"5"},"items":{}}', ""):
         proxy.fault("networks", "list", answer=answer(200, body))
+    proxy.fault("networks", "list", answer=answer(202))
     with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
-        tool.wait_synced(1, timeout=60)
-        assert proxy.count("list") == 5
+        tool.wait_synced(1, timeout=90)
+        assert proxy.count("list") == 6
 
 
 def test_a_list_whose_rest_is_gone_begins_again(apiserver, proxy, kubeconfig):
