@@ -13,6 +13,7 @@
 #include "ctrl/node/bindings.h"
 #include "ctrl/node/cni.h"
 #include "ctrl/node/cni_request.h"
+#include "ctrl/store/kube_backoff.h"
 
 // Marks Pod objects that an ADD made: whose they are.
 #define ANNOTATION_CONTAINER "strata.networking.alibaba.com/container-id"
@@ -51,7 +52,7 @@ struct cni {
 	uv_timer_t timer; // their deadlines
 	struct status_job *status_jobs; // owned
 	uv_timer_t status_timer; // until statuses are tried again
-	unsigned int n_status_failures; // in a row
+	struct kube_backoff status_backoff;
 	bool serving; // the ports of before are back
 	bool stopping;
 };
@@ -72,7 +73,7 @@ int op_delete(struct cni *cni, struct slot *s, void (*done)(void *arg), void *ar
 // Runs f in the thread pool, then done in the loop.
 int pool_run(uv_loop_t *loop, void (*f)(void *arg), void (*done)(void *arg), void *arg);
 
-// ── ADD (add.c, add_pod.c, add_kube.c, add_wait.c, add_port.c) ────────────────────────────────────────────────────────
+// ── ADD (add.c, add_family.c, add_pod.c, add_kube.c, add_wait.c, add_port.c) ─────────────────────
 enum add_wait {
 	WAIT_NOTHING,
 	WAIT_POD, // for a change of the Pod object
@@ -150,7 +151,7 @@ void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const c
 void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f);
 void status_jobs_free(struct cni *cni);
 
-// ── Ports (port_open.c, release.c) ─────────────────────────────────────────────────────────────
+// ── Ports (cni_port.c, release.c) ─────────────────────────────────────────────────────────────
 // Makes the link or the vhost-user directory. Blocks. a->host_mac is set.
 int port_make(const struct config *c, struct attachment *a, int *ret_ifindex,
 	char why[ATTACHMENT_WHY_MAX]);

@@ -12,9 +12,6 @@
 #include "ctrl/model/timestamp.h"
 #include "ctrl/node/cni_inner.h"
 
-#define RETRY_MIN_MS 1000
-#define RETRY_MAX_MS 60000
-
 // A slot's statuses on their way to the store.
 struct status_job {
 	struct cni *cni;
@@ -71,12 +68,8 @@ static void on_retry(uv_timer_t *timer)
 // Later each time, and not all nodes at once.
 static void retry_later(struct cni *cni)
 {
-	uint64_t after = RETRY_MIN_MS;
+	uint32_t after = kube_backoff_next(&cni->status_backoff, kube_random());
 
-	for (unsigned int i = 0; i < cni->n_status_failures && after < RETRY_MAX_MS; i++)
-		after *= 2;
-	cni->n_status_failures++;
-	after = after / 2 + (uint64_t)rand() % after;
 	if (!cni->stopping && !uv_is_active((uv_handle_t *)&cni->status_timer))
 		(void)uv_timer_start(&cni->status_timer, on_retry, after, 0);
 }
@@ -88,7 +81,7 @@ static void on_status_written(void *arg, int err, const cJSON *, const char *mes
 
 	if (err < 0 && err != -ENOENT && job->err == 0) {
 		job->err = err;
-		if (cni->n_status_failures == 0)
+		if (cni->status_backoff.n_failures == 0)
 			(void)log_warn(err, "cannot write an IPInstance's status, trying again: %s",
 				message != NULL ? message : "no reason given");
 	}
@@ -100,7 +93,7 @@ static void on_status_written(void *arg, int err, const cJSON *, const char *mes
 		s->status_due = job->err != 0;
 	}
 	if (job->err == 0)
-		cni->n_status_failures = 0;
+		kube_backoff_reset(&cni->status_backoff);
 	else
 		retry_later(cni);
 	DL_DELETE(cni->status_jobs, job);

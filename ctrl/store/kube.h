@@ -94,7 +94,6 @@ int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]
 bool kube_reflector_put(struct kube_reflector *r, cJSON *obj);
 bool kube_reflector_tell(
 	struct kube_reflector *r, enum store_event event, const cJSON *obj, const char *message);
-uint32_t kube_random(void);
 
 // ── kube_list.c, kube_stream.c ─────────────────────────────────────────────────────────────────
 void kube_list(struct kube_reflector *r);

@@ -1,6 +1,7 @@
 #include "ctrl/store/kube_backoff.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 
 uint32_t kube_backoff_next(struct kube_backoff *b, uint32_t random)
@@ -18,6 +19,14 @@ uint32_t kube_backoff_next(struct kube_backoff *b, uint32_t random)
 void kube_backoff_reset(struct kube_backoff *b)
 {
 	b->n_failures = 0;
+}
+
+uint32_t kube_random(void)
+{
+	uint32_t r = 0;
+
+	(void)getrandom(&r, sizeof(r), GRND_NONBLOCK); // early at boot: no jitter
+	return r;
 }
 
 int kube_retry_after(const char *value, int64_t now)

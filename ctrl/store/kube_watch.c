@@ -7,21 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "ctrl/log.h"
 #include "ctrl/store/kube.h"
 #include "ctrl/store/kube_strip.h"
 
 #define COMPLAIN_MS 10000
-
-uint32_t kube_random(void)
-{
-	uint32_t r = 0;
-
-	(void)getrandom(&r, sizeof(r), GRND_NONBLOCK); // early at boot: no jitter
-	return r;
-}
 
 // Whether another kind has the same to complain of: one line is enough for a server that is away.
 static bool is_common(const struct kube_reflector *r, const char *message)
