@@ -73,8 +73,8 @@ static struct dir_entry *fresh(struct dir *d, const char *key, char why[MODEL_ER
 }
 
 // Makes (is_new) or replaces a file that holds doc alone.
-static int write_document(struct dir *d, const char *path, const cJSON *doc, bool is_new,
-	char why[MODEL_ERROR_MAX])
+static int write_document(
+	struct dir *d, const char *path, const cJSON *doc, bool is_new, char why[MODEL_ERROR_MAX])
 {
 	char *yaml = yaml_print(doc);
 
