@@ -1,6 +1,7 @@
 // Lists page by page with the raw client: the answers are only looked at.
 #include "ctrl/manager/takeover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +11,16 @@
 
 #include "ctrl/log.h"
 #include "ctrl/model/field.h"
+#include "ctrl/store/kube_path.h"
 
-#define PAGE 200 // objects of a list's page
+#define PAGE "200" // objects of a list's page
 #define POLL_MS 20
 #define RETRY_MS 1000
 // An object that has not come by then is asked for: it may be gone again, unseen.
 #define PATIENCE_MS 3000
-#define CONTINUE_MAX 4096
-#define QUERY_MAX (3 * CONTINUE_MAX + 128)
+#define CONTINUE_MAX 2560
+// However much of it must be escaped.
+static_assert(3 * CONTINUE_MAX + 128 <= KUBE_PATH_MAX);
 
 struct missing { // in the list, not in the cache
 	struct takeover *t; // NULL: given up while it was asked for
@@ -121,19 +124,6 @@ static void take_item(struct takeover *t, const cJSON *item)
 		DL_APPEND(t->missing, m);
 }
 
-// Appends text to a query, escaped (RFC 3986).
-static void append_escaped(char *query, size_t max, const char *text)
-{
-	size_t at = strlen(query);
-
-	for (; *text != '\0' && at + 4 < max; text++) {
-		bool plain = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
-			     (*text >= 'A' && *text <= 'Z') || strchr("-._~", *text) != NULL;
-		at += (size_t)snprintf(
-			query + at, max - at, plain ? "%c" : "%%%02X", (unsigned char)*text);
-	}
-}
-
 static void list(struct takeover *t);
 
 static void on_retry(uv_timer_t *timer)
@@ -170,16 +160,13 @@ static void on_listed(void *arg, int status, const cJSON *answer, const char *me
 
 static void list(struct takeover *t)
 {
-	char path[QUERY_MAX];
+	char path[KUBE_PATH_MAX];
 
 	// Without a resourceVersion the answer is the latest there is, by quorum.
-	(void)snprintf(path, sizeof(path), "/%s/%s/%s?limit=%d",
-		t->kind == KIND_POD ? "api" : "apis", kind_api_version(t->kind),
-		kind_plural(t->kind), PAGE);
-	if (t->next_page[0] != '\0') {
-		strcat(path, "&continue=");
-		append_escaped(path, sizeof(path), t->next_page);
-	}
+	(void)kube_path_collection(t->kind, NULL, path);
+	(void)kube_path_query(path, "limit", PAGE);
+	if (t->next_page[0] != '\0')
+		(void)kube_path_query(path, "continue", t->next_page);
 	kube_request(store_kube_client(t->store), "GET", path, NULL, NULL, on_listed, t);
 }
 
