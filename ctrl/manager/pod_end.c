@@ -27,18 +27,16 @@ void pod_delete_instances(const struct look *l, const struct ipinstance *const *
 static void blank_status(const struct look *l, const struct ipinstance *ip)
 {
 	static const char *const fields[] = {"nodeName", "podName", "podNamespace", "sandboxID"};
-	const cJSON *json =
-		cache_get_json(l->m->cache, KIND_IPINSTANCE, l->namespace, ip->obj.meta.name);
-	cJSON *obj;
+	const struct store_name name = {
+		.kind = KIND_IPINSTANCE, .namespace = l->namespace, .name = ip->obj.meta.name};
+	cJSON *status;
 
 	if (ip->status.node_name[0] == '\0' && ip->status.sandbox_id[0] == '\0')
 		return;
-	obj = status_object(KIND_IPINSTANCE, l->namespace, ip->obj.meta.name,
-		cJSON_GetObjectItemCaseSensitive(json, "status"));
+	status = status_copy(l->m, &name);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		cJSON_DeleteItemFromObjectCaseSensitive(
-			cJSON_GetObjectItemCaseSensitive(obj, "status"), fields[i]);
-	request_update_status(l->m, l->s->key, obj);
+		cJSON_DeleteItemFromObjectCaseSensitive(status, fields[i]);
+	request_update_status(l->m, l->s->key, &name, status);
 }
 
 static bool is_reserved(const struct ipinstance *ip)

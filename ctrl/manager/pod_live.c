@@ -28,15 +28,14 @@ static bool has_family(const struct ipinstance *const *ip, size_t n, bool v4)
 // Where a daemon without an API server looks while a runtime waits for its ADD.
 static void write_condition(const struct look *l, bool ok, const char *reason, const char *message)
 {
-	const cJSON *json = cache_get_json(l->m->cache, KIND_POD, l->namespace, l->name);
-	cJSON *obj = status_object(
-		KIND_POD, l->namespace, l->name, cJSON_GetObjectItemCaseSensitive(json, "status"));
+	const struct store_name pod = {
+		.kind = KIND_POD, .namespace = l->namespace, .name = l->name};
+	cJSON *status = status_copy(l->m, &pod);
 
-	if (condition_set(cJSON_GetObjectItemCaseSensitive(obj, "status"), CONDITION_IP_ALLOCATED,
-		    ok, reason, message))
-		request_update_status(l->m, NULL, obj);
+	if (condition_set(status, CONDITION_IP_ALLOCATED, ok, reason, message))
+		request_update_status(l->m, NULL, &pod, status);
 	else
-		cJSON_Delete(obj);
+		cJSON_Delete(status);
 }
 
 static void fail(const struct look *l, const char *error)

@@ -296,21 +296,21 @@ void request_update(struct manager *m, const char *pod, cJSON *obj)
 	cJSON_Delete(obj);
 }
 
-void request_update_status(struct manager *m, const char *pod, cJSON *obj)
+void request_update_status(
+	struct manager *m, const char *pod, const struct store_name *name, cJSON *status)
 {
-	struct request *r = request_of(m, pod, VERB_STATUS, obj);
-	const struct store_name name = name_of(r);
+	struct request *r =
+		request_new(m, pod, VERB_STATUS, name->kind, name->namespace, name->name);
 	const cJSON *json = cache_get_json(m->cache, r->kind, r->namespace, r->name);
-	cJSON *status = patch_between(cJSON_GetObjectItemCaseSensitive(json, "status"),
-		cJSON_GetObjectItemCaseSensitive(obj, "status"));
+	cJSON *changed = patch_between(field_get(json, "status"), status);
 	cJSON *patch = cJSON_CreateObject();
 
 	(void)cJSON_AddItemToObject(
-		patch, "status", status != NULL ? status : cJSON_CreateObject());
+		patch, "status", changed != NULL ? changed : cJSON_CreateObject());
 	m->n_status_requests += pod == NULL;
-	m->store->ops->patch(m->store, &name, patch, true, on_done, r);
+	m->store->ops->patch(m->store, name, patch, true, on_done, r);
 	cJSON_Delete(patch);
-	cJSON_Delete(obj);
+	cJSON_Delete(status);
 }
 
 void request_delete(struct manager *m, const char *pod, const struct object *obj)
@@ -373,19 +373,4 @@ void requests_forget(struct manager *m)
 		if (r->again)
 			request_free(r); // nothing is on its way
 	}
-}
-
-cJSON *status_object(enum kind kind, const char *namespace, const char *name, const cJSON *status)
-{
-	cJSON *obj = cJSON_CreateObject();
-
-	(void)cJSON_AddStringToObject(obj, "apiVersion", kind_api_version(kind));
-	(void)cJSON_AddStringToObject(obj, "kind", kind_name(kind));
-	cJSON *meta = cJSON_AddObjectToObject(obj, "metadata");
-	(void)cJSON_AddStringToObject(meta, "name", name);
-	if (kind_namespaced(kind))
-		(void)cJSON_AddStringToObject(meta, "namespace", namespace);
-	(void)cJSON_AddItemToObject(obj, "status",
-		cJSON_IsObject(status) ? cJSON_Duplicate(status, true) : cJSON_CreateObject());
-	return obj;
 }

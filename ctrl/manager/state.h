@@ -1,7 +1,8 @@
 // The manager from the inside. manager.c is elected and keeps time; events.c keeps the books from
 // what the cache tells; pods.c and pod_*.c decide what a pod needs; requests.c changes objects and
-// comes back when that is done; status.c, condition.c, node_labels.c and report.c write down what
-// is; ipinstance.c builds the objects. Everything here can be rebuilt from the cache.
+// comes back when that is done; status.c, node_labels.c and report.c write down what is; ipinstance.c
+// builds the objects; sweep.c looks for what all of them missed. Everything here can be rebuilt from
+// the cache.
 #pragma once
 
 #include <uthash.h>
@@ -160,7 +161,9 @@ void request_create(struct manager *m, const char *pod, cJSON *obj,
 // obj (taken) is a changed copy of what is in the cache: only the differences are sent, and they
 // fail if the object is another version by then. Nothing is sent if there are none.
 void request_update(struct manager *m, const char *pod, cJSON *obj);
-void request_update_status(struct manager *m, const char *pod, cJSON *obj); // takes obj
+// status (taken) is all of what it is to be; see status_copy.
+void request_update_status(
+	struct manager *m, const char *pod, const struct store_name *name, cJSON *status);
 // Only that version of it.
 void request_delete(struct manager *m, const char *pod, const struct object *obj);
 // Labels of a Node; patch is taken.
@@ -214,8 +217,8 @@ bool object_is_kept(const struct object *obj);
 // Whether a Network takes pods of that node (a Node, or the NodeInfo that stands for it).
 bool network_has_node(const struct network *n, const struct object *node);
 
-// The skeleton for update_status: apiVersion, kind, name, namespace, and a copy of status (or {}).
-cJSON *status_object(enum kind kind, const char *namespace, const char *name, const cJSON *status);
+// A copy of the status that the object has in the cache; {} if it has none.
+cJSON *status_copy(const struct manager *m, const struct store_name *name);
 
 // ── Reports: events and metrics ────────────────────────────────────────────────────────────────
 void report_event(struct manager *m, const struct object *about, bool warning, const char *reason,

@@ -88,12 +88,14 @@ static void write_if_new(
 	if (!removed && !cJSON_Compare(status, old, true) &&
 		!(old == NULL && status->child == NULL))
 		request_update_status(m, NULL,
-			status_object(obj->kind, obj->meta.namespace, obj->meta.name, status));
-	cJSON_Delete(status);
+			&(struct store_name){.kind = obj->kind, .name = obj->meta.name}, status);
+	else
+		cJSON_Delete(status);
 }
 
-static cJSON *status_copy(const cJSON *json)
+cJSON *status_copy(const struct manager *m, const struct store_name *name)
 {
+	const cJSON *json = cache_get_json(m->cache, name->kind, name->namespace, name->name);
 	const cJSON *old = cJSON_GetObjectItemCaseSensitive(json, "status");
 	return cJSON_IsObject(old) ? cJSON_Duplicate(old, true) : cJSON_CreateObject();
 }
@@ -114,10 +116,11 @@ static void write_bad(struct manager *m)
 		if (cache_get(m->cache, b->kind, namespace, name) != NULL &&
 			b->kind != KIND_IPINSTANCE)
 			continue; // with its other status
-		cJSON *status = status_copy(cache_get_json(m->cache, b->kind, namespace, name));
+		const struct store_name bad = {
+			.kind = b->kind, .namespace = namespace, .name = name};
+		cJSON *status = status_copy(m, &bad);
 		(void)condition_set(status, CONDITION_ACCEPTED, false, "Refused", b->message);
-		request_update_status(m, NULL, status_object(b->kind, namespace, name, status));
-		cJSON_Delete(status);
+		request_update_status(m, NULL, &bad, status);
 	}
 }
 
@@ -153,7 +156,8 @@ static bool write_network(const struct object *obj, const cJSON *json, void *arg
 	struct names names = {.network = (const void *)obj};
 	struct ip_count v4, v6, dual;
 	char last4[NAME_MAX_LEN], last6[NAME_MAX_LEN];
-	cJSON *status = status_copy(json);
+	cJSON *status =
+		status_copy(m, &(struct store_name){.kind = obj->kind, .name = obj->meta.name});
 
 	if (ipam_network_usage(m->ipam, obj->meta.name, &v4, &v6, &dual, last4, last6) == 0) {
 		set_text(status, "lastAllocatedSubnet", last4);
@@ -177,7 +181,8 @@ static bool write_subnet(const struct object *obj, const cJSON *json, void *arg)
 {
 	struct manager *m = arg;
 	struct ipam_usage usage;
-	cJSON *status = status_copy(json);
+	cJSON *status =
+		status_copy(m, &(struct store_name){.kind = obj->kind, .name = obj->meta.name});
 
 	if (ipam_subnet_usage(m->ipam, obj->meta.name, &usage) == 0) {
 		set_count(status, &usage.count);
