@@ -99,16 +99,22 @@ static void control_sends_frames_out_of_the_uplink(void **)
 
 // ── Idling ─────────────────────────────────────────────────────────────────────────────────────
 
+// The only worker sleeps before each of n frames through the port.
+static void each_frame_wakes(struct port *p, uint16_t at, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		wait_for_sleep(0);
+		feed(p, frame(at, 0, i));
+		assert_int_equal(next(p), i);
+	}
+}
+
 static void sleeping_worker_wakes_for_a_frame_and_for_a_new_port(void **)
 {
 	struct port *a = new_ring(RING);
 	uint16_t at_a = publish(a, VPORT_POD);
 
-	for (uint32_t i = 0; i < 20; i++) {
-		wait_for_sleep(0);
-		feed(a, frame(at_a, 0, i));
-		assert_int_equal(next(a), i);
-	}
+	each_frame_wakes(a, at_a, 20);
 	for (uint32_t i = 0; i < 20; i++) {
 		wait_for_sleep(0);
 		struct port *b = new_ring(RING);
@@ -162,11 +168,7 @@ static void port_without_a_descriptor_is_polled_between_naps(void **)
 	struct port *a = odd_ring(no_fd);
 	uint16_t at_a = publish(a, VPORT_POD);
 
-	for (uint32_t i = 0; i < 20; i++) {
-		wait_for_sleep(0);
-		feed(a, frame(at_a, 0, i));
-		assert_int_equal(next(a), i);
-	}
+	each_frame_wakes(a, at_a, 20);
 }
 
 static void descriptor_in_error_neither_stops_its_port_nor_keeps_the_worker_awake(void **)
@@ -178,11 +180,7 @@ static void descriptor_in_error_neither_stops_its_port_nor_keeps_the_worker_awak
 
 	struct port *a = odd_ring(error_fd);
 	uint16_t at_a = publish(a, VPORT_POD);
-	for (uint32_t i = 0; i < 50; i++) {
-		wait_for_sleep(0);
-		feed(a, frame(at_a, 0, i));
-		assert_int_equal(next(a), i);
-	}
+	each_frame_wakes(a, at_a, 50);
 	remove_port(at_a);
 	(void)close(pipe_fds[0]);
 }
