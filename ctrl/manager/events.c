@@ -18,6 +18,7 @@ static void book(struct manager *m, const struct ipinstance *i)
 	if (ret < 0 && ret != -EEXIST)
 		(void)log_warn(ret, "address of ipinstance '%s/%s' of subnet '%s'",
 			i->obj.meta.namespace, i->obj.meta.name, i->subnet);
+	blocked_forget(m, i->subnet, &i->address.ip.ip); // from now on the books have it
 	macs_add(m, i->address.mac);
 	if (bound)
 		pod_state_add_instance(pod_state_get(m, key), i->obj.meta.name);

@@ -179,6 +179,7 @@ static void on_retry(uv_timer_t *t)
 	if (!m->active)
 		return;
 	requests_retry(m);
+	blocked_check(m);
 	create_defaults(m);
 	HASH_ITER (hh, m->pods, s, next) {
 		if (!s->retry)
@@ -205,6 +206,7 @@ static void manager_release(struct manager *m)
 	free(m->report);
 	pod_states_clear(m);
 	macs_clear(m);
+	blocked_clear(m);
 	ipam_free(m->ipam);
 	free(m->network_type);
 	free(m->ip_family);

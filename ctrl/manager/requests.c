@@ -96,10 +96,10 @@ static void take_back(struct manager *m, const struct request *r, int err)
 {
 	if (!r->address.used)
 		return;
-	// The name is taken by an object that is not in force: the address is not free for
-	// anybody, so it stays marked and the next try takes another one.
-	if (err == -EEXIST)
+	if (err == -EEXIST) { // it stays marked, and the next try takes another one
+		blocked_add(m, r->namespace, r->name, &r->address);
 		return;
+	}
 	ipam_release(m->ipam, r->address.subnet, &r->address.ip);
 	m->capacity_changed = true;
 }

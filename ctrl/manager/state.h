@@ -1,8 +1,8 @@
 // The manager from the inside. manager.c is elected and keeps time; events.c keeps the books from
 // what the cache tells; pods.c and pod_*.c decide what a pod needs; requests.c changes objects and
-// comes back when that is done; status.c, node_labels.c and report.c write down what is; ipinstance.c
-// builds the objects; sweep.c looks for what all of them missed. Everything here can be rebuilt from
-// the cache.
+// comes back when that is done, blocked.c remembers what it could not have; status.c, node_labels.c
+// and report.c write down what is; ipinstance.c builds the objects; sweep.c looks for what all of
+// them missed. Everything here can be rebuilt from the cache.
 #pragma once
 
 #include <uthash.h>
@@ -73,6 +73,7 @@ struct bad_object { // as the cache reported it
 
 struct request; // requests.c
 struct mac_use; // macs.c
+struct blocked; // blocked.c
 struct report; // report.c
 struct sweep; // sweep.c
 
@@ -98,6 +99,7 @@ struct manager {
 	struct ipam *ipam; // owned; NULL unless active
 	struct pod_state *pods; // owned
 	struct mac_use *macs; // owned
+	struct blocked *blocked; // owned
 	struct bad_object *bads; // owned
 	struct request *requests; // owned, until they come back
 	struct report *report; // owned; NULL: nobody asks for metrics
@@ -138,6 +140,8 @@ void pod_looked(struct manager *m, struct pod_state *s, enum kind kind, const ch
 
 // "namespace/pod" an IPInstance is bound to, or reserved for; false if it is nobody's.
 bool ipinstance_pod_key(const struct ipinstance *i, char key[POD_KEY_MAX]);
+// The one in force that has the address; NULL if none has.
+const struct ipinstance *ipinstance_of_ip(const struct manager *m, const struct in6_addr *ip);
 bool ipinstance_is_ours(const struct ipinstance *i); // made by a manager, so its to delete
 void split_key(const char *key, char namespace[64], char name[NAME_MAX_LEN]);
 
@@ -173,6 +177,15 @@ void request_look(struct manager *m, const char *pod, enum kind kind, const char
 bool request_is_pending(const struct manager *m, enum kind kind, const char *name); // a create
 void requests_retry(struct manager *m); // those whose outcome nobody knows
 void requests_forget(struct manager *m); // their ends find no manager
+
+// ── Blocked addresses ──────────────────────────────────────────────────────────────────────────
+// The address stays marked as used until the IPInstance of that name, which exists, is gone again.
+void blocked_add(struct manager *m, const char *namespace, const char *name,
+	const struct request_address *address);
+// An IPInstance in force has the address: it is released when that goes.
+void blocked_forget(struct manager *m, const char *subnet, const struct in6_addr *ip);
+void blocked_check(struct manager *m); // gives back those whose object is gone
+void blocked_clear(struct manager *m);
 
 // ── IPInstances ────────────────────────────────────────────────────────────────────────────────
 struct pod_owner {

@@ -96,20 +96,6 @@ static bool check(const struct object *obj, const cJSON *, void *arg)
 
 // ── Not in force ───────────────────────────────────────────────────────────────────────────────
 
-struct holder {
-	const struct ipinstance *of, *found;
-};
-
-static bool find_holder(const struct object *obj, const cJSON *, void *arg)
-{
-	struct holder *h = arg;
-	const struct ipinstance *i = (const void *)obj;
-
-	if (ip_cmp(&i->address.ip.ip, &h->of->address.ip.ip) == 0)
-		h->found = i;
-	return h->found == NULL;
-}
-
 // Nobody counts on an address that is not in force: its finalizer has nothing to wait for.
 static void let_go(struct manager *m, const struct ipinstance *i, const cJSON *json)
 {
@@ -158,20 +144,19 @@ static bool check_refused(const cJSON *json, const char *, void *arg)
 	if (object_decode(json, &obj, error) < 0)
 		return true; // its condition says so
 	struct ipinstance *i = OBJECT_AS(ipinstance, obj);
-	struct holder h = {.of = i};
+	const struct ipinstance *found = ipinstance_of_ip(s->m, &i->address.ip.ip);
 	const struct pod *pod = pod_of(s->m, i);
 
-	cache_each(s->m->cache, KIND_IPINSTANCE, find_holder, &h);
-	bool same = h.found != NULL && strcmp(h.found->obj.meta.name, obj->meta.name) == 0 &&
-		    strcmp(h.found->obj.meta.namespace, obj->meta.namespace) == 0;
+	bool same = found != NULL && strcmp(found->obj.meta.name, obj->meta.name) == 0 &&
+		    strcmp(found->obj.meta.namespace, obj->meta.namespace) == 0;
 	if (same)
 		goto free_obj; // a new version of what is in force
 	if (obj->meta.deleting && ipinstance_is_ours(i))
 		let_go(s->m, i, json);
-	else if (h.found != NULL && sweep_judge(i, pod, h.found) == SWEEP_DOUBLED)
-		judge_doubled(s, i, h.found);
+	else if (found != NULL && sweep_judge(i, pod, found) == SWEEP_DOUBLED)
+		judge_doubled(s, i, found);
 	// Its pod is gone: no event will tell the controller, which does not know it.
-	if (h.found != NULL && !obj->meta.deleting && ipinstance_is_ours(i) &&
+	if (found != NULL && !obj->meta.deleting && ipinstance_is_ours(i) &&
 		sweep_judge(i, pod, NULL) == SWEEP_LEAKED)
 		request_delete(s->m, NULL, obj);
 free_obj:

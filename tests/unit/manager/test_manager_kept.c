@@ -151,6 +151,25 @@ static void a_subnet_removed_in_use_comes_back_until_its_last_user_is_gone(void 
 	close_site(&s);
 }
 
+static void an_address_behind_an_object_not_in_force_is_free_again_with_its_end(void **)
+{
+	struct site s;
+
+	put_overlay();
+	put_subnet("s", "4", "10.0.0.0/24", ", start: 10.0.0.1, end: 10.0.0.2");
+	put_file("ipinstances/x/10-0-0-1.yaml",
+		API "kind: IPInstance\nmetadata: {name: 10-0-0-1, namespace: x}\n"
+		    "spec: {network: n, subnet: s, colour: red}\n");
+	open_active(&s);
+	create_pod(&s, "a", "node1", "", "");
+	expect_ip(&s, "a", "10.0.0.2");
+	create_pod(&s, "b", "node1", "", "");
+	expect_failure(&s, "b", "fail to get ipv4 subnet: no available subnet");
+	remove_file("ipinstances/x/10-0-0-1.yaml");
+	expect_ip(&s, "b", "10.0.0.1");
+	close_site(&s);
+}
+
 #define MANAGER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, loop_teardown)
 
 int main(void)
@@ -162,6 +181,7 @@ int main(void)
 		MANAGER_TEST(a_restart_sweeps_what_lost_its_pod_but_not_what_a_person_wrote),
 		MANAGER_TEST(half_of_a_dual_stack_pod_is_made_whole),
 		MANAGER_TEST(a_subnet_removed_in_use_comes_back_until_its_last_user_is_gone),
+		MANAGER_TEST(an_address_behind_an_object_not_in_force_is_free_again_with_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
