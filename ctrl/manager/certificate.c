@@ -312,15 +312,17 @@ static int append_in_date(char **text, const char *pem, time_t now)
 
 		if (state_by_time(c.crt[i], now) == CERTIFICATE_BAD)
 			continue;
-		if (gnutls_x509_crt_export2(c.crt[i], GNUTLS_X509_FMT_PEM, &out) < 0 ||
-			asprintf(&longer, "%s%.*s", *text, (int)out.size, (const char *)out.data) <
-				0) {
+		if (gnutls_x509_crt_export2(c.crt[i], GNUTLS_X509_FMT_PEM, &out) < 0) {
 			ret = -ENOMEM;
 			break;
 		}
+		if (asprintf(&longer, "%s%.*s", *text, (int)out.size, (const char *)out.data) < 0) {
+			ret = -ENOMEM;
+		} else {
+			free(*text);
+			*text = longer;
+		}
 		gnutls_free(out.data);
-		free(*text);
-		*text = longer;
 	}
 	chain_fini(&c);
 	return ret;
@@ -331,10 +333,13 @@ int certificate_make_ca(const char *name, const char *former, time_t now, struct
 	struct certificate ca;
 	int err = make(NULL, &name, 1, now, &ca);
 
-	if (err == 0 && former != NULL)
-		err = append_in_date(&ca.pem, former, now);
 	if (err < 0)
 		return err;
+	err = former != NULL ? append_in_date(&ca.pem, former, now) : 0;
+	if (err < 0) {
+		certificate_fini(&ca);
+		return err;
+	}
 	*ret = ca;
 	return 0;
 }
