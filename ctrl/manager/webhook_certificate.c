@@ -91,18 +91,17 @@ static cJSON *secret_make(const struct webhook *w, const cJSON *old, const struc
 static void serve(struct webhook *w, const struct certificate *ca, const struct certificate *server)
 {
 	char *pem = strdup(server->pem), *ca_pem = strdup(ca->pem);
+	bool other = pem != NULL && (w->served == NULL || strcmp(w->served, pem) != 0);
 
 	if (pem == NULL || ca_pem == NULL ||
-		(w->served == NULL || strcmp(w->served, pem) != 0
-				? http_set_certificate(w->server, server->pem, server->key) < 0
-				: false)) {
+		(other && http_set_certificate(w->server, server->pem, server->key) < 0)) {
 		free(pem);
 		free(ca_pem);
 		log_warn(0, "cannot serve the certificate of secret '%s/%s'", w->namespace,
 			w->secret);
 		return;
 	}
-	if (w->served == NULL || strcmp(w->served, pem) != 0)
+	if (other)
 		log_notice("webhooks serve the certificate of secret '%s/%s'", w->namespace,
 			w->secret);
 	bool other_ca = w->ca_pem == NULL || strcmp(w->ca_pem, ca_pem) != 0;
@@ -146,11 +145,10 @@ static int renew(const struct webhook *w, struct certificate *ca, struct certifi
 	return ca_state != CERTIFICATE_GOOD;
 }
 
-static void on_written(void *arg, int status, const cJSON *answer, const char *message)
+static void on_written(void *arg, int status, const cJSON *, const char *message)
 {
 	struct webhook *w = arg;
 
-	(void)answer;
 	if (status == 200 || status == 201)
 		log_notice("wrote a new certificate into secret '%s/%s'", w->namespace, w->secret);
 	else if (status != 409) // then another replica was faster
