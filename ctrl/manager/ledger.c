@@ -8,8 +8,10 @@
 
 #include "ctrl/model/field.h"
 
-static const char *const operations[] = {
-	[REVIEW_CREATE] = "CREATE", [REVIEW_UPDATE] = "UPDATE", [REVIEW_DELETE] = "DELETE"};
+static bool is_of(const cJSON *entry, enum review_operation operation)
+{
+	return strcmp(field_string(entry, "operation"), review_operation_word(operation)) == 0;
+}
 
 bool ledger_takes(const struct review *r)
 {
@@ -46,14 +48,13 @@ static cJSON *entries_of(const cJSON *lease, uint64_t now_ms)
 
 static int apply(const cJSON *entry, const struct review *r, struct facts *f)
 {
-	const char *operation = field_string(entry, "operation"),
-		   *name = field_string(entry, "name");
+	const char *name = field_string(entry, "name");
 	const cJSON *object = cJSON_GetObjectItemCaseSensitive(entry, "object");
 	enum kind kind = strcmp(field_string(entry, "kind"), kind_name(KIND_NETWORK)) == 0
 				 ? KIND_NETWORK
 				 : KIND_SUBNET;
 
-	if (strcmp(operation, operations[REVIEW_DELETE]) == 0) {
+	if (is_of(entry, REVIEW_DELETE)) {
 		if (kind == KIND_NETWORK && r->kind == KIND_SUBNET && r->operation == REVIEW_CREATE)
 			facts_remove(f, kind, NULL, name);
 		return 0;
@@ -61,8 +62,7 @@ static int apply(const cJSON *entry, const struct review *r, struct facts *f)
 	if (!cJSON_IsObject(object))
 		return 0;
 	// What is listed may be the state before an update, or after it: both are minded.
-	if (strcmp(operation, operations[REVIEW_CREATE]) == 0 &&
-		facts_find(f, kind, NULL, name) != NULL)
+	if (is_of(entry, REVIEW_CREATE) && facts_find(f, kind, NULL, name) != NULL)
 		return 0;
 	return facts_add(f, kind, object);
 }
@@ -127,7 +127,8 @@ static cJSON *entry_of(const struct review *r, uint64_t now_ms)
 	cJSON *entry = cJSON_CreateObject();
 
 	if (cJSON_AddNumberToObject(entry, "at", (double)now_ms) == NULL ||
-		cJSON_AddStringToObject(entry, "operation", operations[r->operation]) == NULL ||
+		cJSON_AddStringToObject(entry, "operation", review_operation_word(r->operation)) ==
+			NULL ||
 		cJSON_AddStringToObject(entry, "kind", kind_name(r->kind)) == NULL ||
 		cJSON_AddStringToObject(entry, "name", review_name(r)) == NULL) {
 		cJSON_Delete(entry);

@@ -22,16 +22,21 @@ static const cJSON *member(const cJSON *obj, const char *name)
 
 // ── In ─────────────────────────────────────────────────────────────────────────────────────────
 
-static enum review_operation operation_of(const char *word)
+const char *review_operation_word(enum review_operation operation)
 {
 	static const char *const words[] = {
 		[REVIEW_CREATE] = "CREATE", [REVIEW_UPDATE] = "UPDATE", [REVIEW_DELETE] = "DELETE"};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcmp(words[i], word) == 0)
-			return (enum review_operation)i;
-	}
-	return REVIEW_OTHER;
+	return operation < REVIEW_OTHER ? words[operation] : "";
+}
+
+static enum review_operation operation_of(const char *word)
+{
+	enum review_operation operation = REVIEW_CREATE;
+
+	while (operation < REVIEW_OTHER && strcmp(review_operation_word(operation), word) != 0)
+		operation++;
+	return operation;
 }
 
 // By group, version and plural, as the rules of the configuration name it.

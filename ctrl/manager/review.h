@@ -16,6 +16,8 @@ enum review_operation {
 	REVIEW_DELETE,
 	REVIEW_OTHER, // CONNECT, or what is still to come
 };
+// As the API says it; "" for another one.
+const char *review_operation_word(enum review_operation operation);
 
 struct review {
 	cJSON *json; // owned; what the texts below are borrowed from
