@@ -50,6 +50,19 @@ def test_values_arrive_where_they_are_documented_to():
     assert objects["Service", "strata-webhook"]["spec"]["ports"][0]["targetPort"] == 19898
 
 
+def test_hugepages_are_a_limit_beside_those_of_the_resources():
+    def resources(*settings):
+        objects = rendered(*(word for s in settings for word in ("--set", f"node.{s}")))
+        return objects["DaemonSet", "strata-node"]["spec"]["template"]["spec"]["containers"][0]["resources"]
+
+    requests, huge = {"cpu": "200m", "memory": "256Mi"}, {"hugepages-2Mi": "512Mi"}
+    assert resources() == {"requests": requests}
+    assert resources("hugepages={hugepages-2Mi: 512Mi}") == {"requests": requests, "limits": huge}
+    assert resources("resources.limits={cpu: 2}") == {"requests": requests, "limits": {"cpu": 2}}
+    assert resources("resources.limits={cpu: 2}", "hugepages={hugepages-2Mi: 512Mi}") == {
+        "requests": requests, "limits": {"cpu": 2, **huge}}
+
+
 def test_a_template_that_says_what_only_helm_knows_is_refused():
     loader = importlib.machinery.SourceFileLoader("render", str(CONFIG / "chart/render"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("render", loader))
