@@ -1,6 +1,6 @@
 // The admission webhooks and a port for metrics, without the manager's controllers.
-//   webhook_server KUBECONFIG PORT NAMESPACE NAMES [SELECTION…]
-// NAMES: more names of the certificate. SELECTION: network type, ip family. Ends at SIGTERM.
+//   webhook_server KUBECONFIG PORT NAMESPACE NAMES
+// NAMES: more names of the certificate. Ends at SIGTERM.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,11 +76,11 @@ int main(int argc, char **argv)
 {
 	struct program p = {0};
 
-	if (argc < 5)
+	if (argc != 5)
 		return 2;
 	const struct selection_conf selection = {
-		.network_type = argc > 5 ? argv[5] : "",
-		.ip_family = argc > 6 ? argv[6] : "",
+		.network_type = "Underlay",
+		.ip_family = "",
 		.stateful_kinds = "StatefulSet",
 		.ip_retain = true,
 	};
