@@ -1,16 +1,10 @@
 """The rules for Pods and for who writes their addresses, in a real API server: each with its words, and what a Pod gains."""
-import time
-
 import pytest
 
-from lab.apiserver import ISSUER
-from lab.certificates import sign_token
 from lab.shell import wait_until
 from managertool import MERGE, OURS, PREFIX
 from webhooktool import (api, check, clean, create, instance, mutated, pod_object, pod_words, pods, set_status, try_pod, webhook,
                          words)
-
-NODE_ACCOUNT = "system:serviceaccount:kube-system:strata-node"
 
 # ── 4.5 Pods ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,16 +161,11 @@ def test_a_node_writes_its_own_objects_only(pods):
 def node_token(api, node):
     """A token as a daemon's Pod has it: bound to the Pod, which runs on the node."""
     api.token("strata-node")  # makes the account
-    account = api.get("/api/v1/namespaces/kube-system/serviceaccounts/strata-node")["metadata"]
     pod = pod_object("strata-node-1", {}, labels={"webhook.hybridnet.io/ignore": "true"})
     pod["spec"].update(serviceAccountName="strata-node", nodeName=node)
     status, made = api.request("POST", "/api/v1/namespaces/kube-system/pods", pod)
     assert status == 201, made
-    now = int(time.time())
-    return sign_token(api.pki / "accounts.key", {
-        "iss": ISSUER, "aud": [ISSUER], "sub": NODE_ACCOUNT, "iat": now, "nbf": now - 60, "exp": now + 3600,
-        "kubernetes.io": {"namespace": "kube-system", "serviceaccount": {"name": "strata-node", "uid": account["uid"]},
-                          "pod": {"name": "strata-node-1", "uid": made["metadata"]["uid"]}}}, api.directory)
+    return api.token("strata-node", pod=made)
 
 
 def test_ipinstances_written_by_hand_are_judged(pods):

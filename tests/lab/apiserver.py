@@ -47,6 +47,10 @@ def program(name):
     return path
 
 
+def _reference(obj):
+    return {"name": obj["metadata"]["name"], "uid": obj["metadata"]["uid"]}
+
+
 class _Connection(http.client.HTTPSConnection):
     def __init__(self, ns, port, context):
         super().__init__("127.0.0.1", port, context=context, timeout=60)
@@ -92,6 +96,8 @@ class ApiServer:
         self.kubeconfig = self.directory / "admin.kubeconfig"
         self.audit = self.directory / "audit.log"
         self.authority = None
+        self.etcd = None
+        self.server = None
         self.tokens = {}
         self.components = []
         self._arguments = list(arguments)
@@ -177,7 +183,7 @@ class ApiServer:
     def stop(self):
         if self._connection is not None:
             self._connection.close()
-        for component in (*reversed(self.components), getattr(self, "server", None), getattr(self, "etcd", None)):
+        for component in (*reversed(self.components), self.server, self.etcd):
             if component is not None:
                 component.kill()
 
@@ -195,20 +201,22 @@ class ApiServer:
         }, indent=1))
         return path
 
-    def token(self, account, namespace="kube-system", seconds=3600):
-        """A token of a ServiceAccount, which is made if it is missing. May live shorter than the
-        10 minutes that the API itself grants at least."""
+    def token(self, account, namespace="kube-system", seconds=3600, pod=None):
+        """A token of a ServiceAccount, which is made if it is missing; bound to a Pod (the object) as kubelet
+        asks for it. May live shorter than the 10 minutes that the API itself grants at least."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         status, found = self.request("GET", f"{path}/{account}")
         if status == 404:
             status, found = self.request("POST", path, {"metadata": {"name": account}})
         if status not in (200, 201):
             raise CommandError(f"service account {namespace}/{account}: {status} {found}")
+        bound = {"namespace": namespace, "serviceaccount": _reference(found)}
+        if pod is not None:
+            bound["pod"] = _reference(pod)
         now = int(time.time())
         return sign_token(self.pki / "accounts.key", {
             "iss": ISSUER, "aud": [ISSUER], "sub": f"system:serviceaccount:{namespace}:{account}",
-            "iat": now, "nbf": now - 60, "exp": now + seconds,
-            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": account, "uid": found["metadata"]["uid"]}},
+            "iat": now, "nbf": now - 60, "exp": now + seconds, "kubernetes.io": bound,
         }, self.directory)
 
     def grant(self, account, role="cluster-admin", namespace="kube-system"):
