@@ -256,21 +256,36 @@ static const char *added(const char *path)
 	return text;
 }
 
-#define ANNOTATION(key) added("/metadata/annotations/networking.alibaba.com~1" key)
-#define SELECTOR(key) added("/spec/nodeSelector/networking.alibaba.com~1" key)
+#define ANNOTATION(key) "/metadata/annotations/networking.alibaba.com~1" key
+#define SELECTOR(key) "/spec/nodeSelector/networking.alibaba.com~1" key
+
+struct addition {
+	const char *path, *value; // as JSON; "": nothing is added there
+};
+
+// Whether the patch adds just that at these paths; the last path is NULL.
+static void check_added(const struct addition *want)
+{
+	for (; want->path != NULL; want++) {
+		const char *value = added(want->path);
+
+		if (strcmp(value, want->value) != 0)
+			print_error("at %s\n", want->path);
+		assert_string_equal(value, want->value);
+	}
+}
+
+#define ADDS(...) check_added((const struct addition[]){__VA_ARGS__, {NULL, NULL}})
 
 static void an_underlay_pod_goes_to_nodes_with_addresses(void **)
 {
 	assert_string_equal(world_pod(&w, true, "", ""), "");
-	assert_string_equal(added("/metadata/annotations"), "{}");
-	assert_string_equal(ANNOTATION("network-type"), "\"Underlay\"");
-	assert_string_equal(ANNOTATION("ip-family"), "\"IPv4Only\"");
-	assert_string_equal(ANNOTATION("handled-by-webhook"), "\"true\"");
-	assert_string_equal(ANNOTATION("specified-network"), "");
-	assert_string_equal(ANNOTATION("specified-subnet"), "");
-	assert_string_equal(added("/spec/nodeSelector"), "{}");
-	assert_string_equal(SELECTOR("underlay-network-attachment"), "\"true\"");
-	assert_string_equal(SELECTOR("ipv4-address-quota"), "\"nonempty\"");
+	ADDS({"/metadata/annotations", "{}"}, {ANNOTATION("network-type"), "\"Underlay\""},
+		{ANNOTATION("ip-family"), "\"IPv4Only\""},
+		{ANNOTATION("handled-by-webhook"), "\"true\""},
+		{ANNOTATION("specified-network"), ""}, {ANNOTATION("specified-subnet"), ""},
+		{"/spec/nodeSelector", "{}"}, {SELECTOR("underlay-network-attachment"), "\"true\""},
+		{SELECTOR("ipv4-address-quota"), "\"nonempty\""});
 }
 
 static void a_named_network_brings_its_selector(void **)
@@ -280,36 +295,31 @@ static void a_named_network_brings_its_selector(void **)
 			ANNOTATED(A("specified-subnet", "v4/v6") "," A("ip-family", "dualstack")),
 			"\"nodeSelector\":{\"disk\":\"ssd\"}"),
 		"");
-	assert_string_equal(added("/metadata/annotations"), "");
-	assert_string_equal(ANNOTATION("specified-network"), "\"vlan\"");
-	assert_string_equal(ANNOTATION("specified-subnet"), "\"v4/v6\"");
-	assert_string_equal(ANNOTATION("ip-family"), "\"DualStack\"");
-	assert_string_equal(added("/spec/nodeSelector"), "");
-	assert_string_equal(added("/spec/nodeSelector/net"), "\"a\"");
-	assert_string_equal(added("/spec/nodeSelector/rack~1x~0y"), "\"1\"");
-	assert_string_equal(SELECTOR("dualstack-address-quota"), "\"nonempty\"");
-	assert_string_equal(SELECTOR("underlay-network-attachment"), "");
+	ADDS({"/metadata/annotations", ""}, {ANNOTATION("specified-network"), "\"vlan\""},
+		{ANNOTATION("specified-subnet"), "\"v4/v6\""},
+		{ANNOTATION("ip-family"), "\"DualStack\""}, {"/spec/nodeSelector", ""},
+		{"/spec/nodeSelector/net", "\"a\""}, {"/spec/nodeSelector/rack~1x~0y", "\"1\""},
+		{SELECTOR("dualstack-address-quota"), "\"nonempty\""},
+		{SELECTOR("underlay-network-attachment"), ""});
 }
 
 static void overlay_pods_go_where_the_overlay_is(void **)
 {
 	assert_string_equal(world_pod(&w, true, ANNOTATED(A("network-type", "OVERLAY")), ""), "");
-	assert_string_equal(ANNOTATION("network-type"), "\"Overlay\"");
-	assert_string_equal(SELECTOR("overlay-network-attachment"), "\"true\"");
-	assert_string_equal(SELECTOR("ipv4-address-quota"), "");
+	ADDS({ANNOTATION("network-type"), "\"Overlay\""},
+		{SELECTOR("overlay-network-attachment"), "\"true\""},
+		{SELECTOR("ipv4-address-quota"), ""});
 	assert_string_equal(world_pod(&w, true, ANNOTATED(A("network-type", "globalbgp")), ""), "");
-	assert_string_equal(SELECTOR("bgp-network-attachment"), "\"true\"");
+	ADDS({SELECTOR("bgp-network-attachment"), "\"true\""});
 }
 
 static void a_pod_that_keeps_its_address_needs_no_quota(void **)
 {
 	add_former("fd00-0-0-0-0-0-0-9", "vlan", "v6", "fd00::9/64");
 	assert_string_equal(world_pod(&w, true, OWNED, ""), "");
-	assert_string_equal(ANNOTATION("specified-network"), "\"vlan\"");
-	assert_string_equal(ANNOTATION("ip-family"), "\"IPv6Only\"");
-	assert_string_equal(added("/spec/nodeSelector/net"), "\"a\"");
-	assert_string_equal(SELECTOR("ipv6-address-quota"), "");
-	assert_string_equal(SELECTOR("ipv4-address-quota"), "");
+	ADDS({ANNOTATION("specified-network"), "\"vlan\""},
+		{ANNOTATION("ip-family"), "\"IPv6Only\""}, {"/spec/nodeSelector/net", "\"a\""},
+		{SELECTOR("ipv6-address-quota"), ""}, {SELECTOR("ipv4-address-quota"), ""});
 }
 
 static void a_virtual_machine_keeps_its_address_by_its_name(void **)
@@ -325,11 +335,10 @@ static void a_virtual_machine_keeps_its_address_by_its_name(void **)
 		"\"spec\":{\"network\":\"vlan\",\"subnet\":\"v4\",\"address\":{\"ip\":"
 		"\"192.168.56.7/24\",\"mac\":\"02:12:34:00:00:07\"}}");
 	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
-	assert_string_equal(SELECTOR("ipv4-address-quota"), "\"nonempty\"");
+	ADDS({SELECTOR("ipv4-address-quota"), "\"nonempty\""});
 	w.conf.vm_ip_retain = true;
 	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
-	assert_string_equal(ANNOTATION("specified-network"), "\"vlan\"");
-	assert_string_equal(SELECTOR("ipv4-address-quota"), "");
+	ADDS({ANNOTATION("specified-network"), "\"vlan\""}, {SELECTOR("ipv4-address-quota"), ""});
 	assert_string_equal(world_review(&w, false, "CREATE", "pods", "", launcher, NULL), "");
 }
 
@@ -340,10 +349,10 @@ static void the_namespace_speaks_for_silent_pods(void **)
 	world_add(&w, "Network", "overlay", "", "\"spec\":{\"type\":\"Overlay\",\"netID\":4}");
 	world_add(&w, "Namespace", "default", ANNOTATED(A("network-type", "overlay")), "");
 	assert_string_equal(world_pod(&w, true, "", ""), "");
-	assert_string_equal(ANNOTATION("network-type"), "\"Overlay\"");
+	ADDS({ANNOTATION("network-type"), "\"Overlay\""});
 	// One word of the pod's own, and the Namespace is not asked.
 	assert_string_equal(world_pod(&w, true, ANNOTATED(A("ip-family", "IPv6")), ""), "");
-	assert_string_equal(ANNOTATION("network-type"), "\"Underlay\"");
+	ADDS({ANNOTATION("network-type"), "\"Underlay\""});
 }
 
 static void what_cannot_be_resolved_is_an_error(void **)
@@ -364,8 +373,7 @@ static void host_network_pods_tolerate_missing_networks(void **)
 	char spec[256];
 
 	assert_string_equal(world_pod(&w, true, "", "\"hostNetwork\":true"), "");
-	assert_string_equal(added("/spec/tolerations"), "[]");
-	assert_string_equal(added("/spec/tolerations/-"), toleration);
+	ADDS({"/spec/tolerations", "[]"}, {"/spec/tolerations/-", toleration});
 	assert_int_equal(cJSON_GetArraySize(w.patch), 2);
 	(void)snprintf(spec, sizeof(spec), "\"hostNetwork\":true,\"tolerations\":[%s]", toleration);
 	assert_string_equal(world_pod(&w, true, "", spec), "");
@@ -373,8 +381,7 @@ static void host_network_pods_tolerate_missing_networks(void **)
 	assert_string_equal(
 		world_pod(&w, true, "", "\"hostNetwork\":true,\"tolerations\":[{\"key\":\"a\"}]"),
 		"");
-	assert_string_equal(added("/spec/tolerations"), "");
-	assert_string_equal(added("/spec/tolerations/-"), toleration);
+	ADDS({"/spec/tolerations", ""}, {"/spec/tolerations/-", toleration});
 }
 
 static void a_pod_without_a_name_yet_is_mutated(void **)
@@ -385,7 +392,7 @@ static void a_pod_without_a_name_yet_is_mutated(void **)
 			"\"web-\",\"namespace\":\"default\"},\"spec\":{}}",
 			NULL),
 		"");
-	assert_string_equal(ANNOTATION("handled-by-webhook"), "\"true\"");
+	ADDS({ANNOTATION("handled-by-webhook"), "\"true\""});
 	for (size_t i = 0; i < w.n_paths; i++)
 		assert_null(strstr(w.paths[i], "ipinstances"));
 }
