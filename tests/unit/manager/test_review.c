@@ -70,6 +70,23 @@ static void an_object_of_another_kind_than_its_review_is_malformed(void **)
 	review_fini(&r);
 }
 
+static void a_new_object_is_in_the_namespace_of_its_request(void **)
+{
+	static const char body[] = REVIEW("v1",
+		"{\"uid\":\"u\",\"operation\":\"CREATE\",\"namespace\":\"ns\",\"resource\":{"
+		"\"group\":\"\",\"version\":\"v1\",\"resource\":\"pods\"},\"object\":{"
+		"\"apiVersion\":"
+		"\"v1\",\"kind\":\"Pod\",\"metadata\":{\"generateName\":\"web-\"},\"spec\":{}}}");
+	char error[MODEL_ERROR_MAX];
+	struct review r;
+
+	assert_int_equal(review_decode(body, strlen(body), &r, error), 0);
+	assert_non_null(r.object);
+	assert_string_equal(r.object->meta.namespace, "ns");
+	assert_string_equal(review_name(&r), "");
+	review_fini(&r);
+}
+
 static void lists_are_read_page_by_page(void **)
 {
 	struct facts_request request = {.kind = KIND_NODE, .path = "/api/v1/nodes?limit=500"};
@@ -91,6 +108,12 @@ static void lists_are_read_page_by_page(void **)
 	assert_null(more);
 	assert_true(f.known[KIND_NODE]);
 	assert_int_equal(f.n[KIND_NODE], 2); // the malformed one is nowhere in force
+	// Where one object is enough to refuse, nobody asks for the rest.
+	facts_fini(&f);
+	request.first_page = true;
+	assert_int_equal(facts_take(&f, &request, 200, first, &more), 0);
+	assert_null(more);
+	assert_true(f.known[KIND_NODE]);
 	cJSON_Delete(first);
 	cJSON_Delete(last);
 	facts_fini(&f);
@@ -152,6 +175,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_review_is_refused_with_words),
 		cmocka_unit_test(an_answer_is_of_the_version_of_the_question),
 		cmocka_unit_test(an_object_of_another_kind_than_its_review_is_malformed),
+		cmocka_unit_test(a_new_object_is_in_the_namespace_of_its_request),
 		cmocka_unit_test(lists_are_read_page_by_page),
 		cmocka_unit_test(only_what_is_not_there_is_known_not_to_be),
 		cmocka_unit_test(too_many_changes_at_a_time_are_told),

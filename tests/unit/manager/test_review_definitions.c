@@ -292,6 +292,18 @@ static void a_second_overlay_sees_the_first_before_it_is_listed(void **)
 	// What was not stored within its time never was.
 	w.now_ms += 16000;
 	assert_string_equal(world_admit(&w, "CREATE", "Network", "two", OVERLAY_NETWORK), "");
+	// Nor is anything stored that a clock far ahead of ours noted.
+	w.now_ms -= 32000;
+	assert_string_equal(world_admit(&w, "CREATE", "Network", "three", OVERLAY_NETWORK), "");
+}
+
+static void the_last_change_of_an_object_is_the_one_that_counts(void **)
+{
+	assert_string_equal(world_admit(&w, "CREATE", "Network", "one", OVERLAY_NETWORK), "");
+	assert_string_equal(
+		world_admit(&w, "CREATE", "Network", "one", "\"nodeSelector\":{\"net\":\"c\"}"),
+		"");
+	assert_string_equal(world_admit(&w, "CREATE", "Network", "two", OVERLAY_NETWORK), "");
 }
 
 static void overlapping_subnets_see_each_other(void **)
@@ -359,6 +371,7 @@ int main(void)
 		TEST(statuses_are_not_judged),
 		TEST(what_cannot_be_decoded_is_refused_by_its_field),
 		TEST(a_second_overlay_sees_the_first_before_it_is_listed),
+		TEST(the_last_change_of_an_object_is_the_one_that_counts),
 		TEST(overlapping_subnets_see_each_other),
 		TEST(a_subnet_sees_that_its_network_is_being_deleted),
 		TEST(a_selector_sees_anothers_change),

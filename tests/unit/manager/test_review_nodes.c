@@ -38,13 +38,12 @@ static int teardown(void **)
 	"v1\",\"kind\":\"NodeInfo\",\"metadata\":{\"name\":" \
 	"\"" name                                            \
 	"\"},\"spec\":{\"vtepInfo\":{\"ip\":\"10.0.0.1\",\"mac\":\"02:00:00:00:00:01\"}}}"
-#define INSTANCE(node, ip)                                                                      \
-	"{\"apiVersion\":\"networking.alibaba.com/"                                             \
-	"v1\",\"kind\":\"IPInstance\",\"metadata\":{\"name\":"                                  \
-	"\"i\",\"namespace\":\"default\"},\"spec\":{\"network\":\"vlan\",\"subnet\":\"v4\","    \
-	"\"address\":{"                                                                         \
-	"\"ip\":\"" ip "/24\",\"mac\":\"02:12:34:00:00:01\"},\"binding\":{\"nodeName\":\"" node \
-	"\"}}}"
+#define INSTANCE_OF(network, more, node, ip)                                                     \
+	"{\"apiVersion\":\"networking.alibaba.com/v1\",\"kind\":\"IPInstance\",\"metadata\":{"   \
+	"\"name\":\"i\",\"namespace\":\"default\"" more "},\"spec\":{\"network\":\"" network     \
+	"\",\"subnet\":\"v4\",\"address\":{\"ip\":\"" ip "/24\",\"mac\":\"02:12:34:00:00:01\"}," \
+	"\"binding\":{\"nodeName\":\"" node "\"}}}"
+#define INSTANCE(node, ip) INSTANCE_OF("vlan", "", node, ip)
 
 static const char *write_as(const char *user, const char *extra, const char *plural,
 	const char *subresource, const char *object)
@@ -108,6 +107,30 @@ static void ipinstances_written_by_hand_are_judged(void **)
 	assert_int_equal(w.n_paths, 0);
 }
 
+static void an_ipinstance_is_judged_again_when_it_moves(void **)
+{
+	static const char old[] = INSTANCE("node1", "192.168.56.9");
+	static const struct {
+		const char *object, *message;
+	} rows[] = {
+		{INSTANCE("node2", "192.168.56.9"), ""},
+		{INSTANCE("node1", "192.168.57.9"),
+			"address 192.168.57.9 is not in CIDR 192.168.56.0/24 of subnet v4"},
+		{INSTANCE_OF("none", "", "node1", "192.168.56.9"), "network none does not exist"},
+		// One that is being deleted goes nowhere.
+		{INSTANCE_OF("vlan", ",\"deletionTimestamp\":\"2023-11-14T22:13:20Z\"", "node1",
+			 "192.168.57.9"),
+			""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_string_equal(
+			world_review(&w, false, "UPDATE", "ipinstances", "", rows[i].object, old),
+			rows[i].message);
+		assert_true((w.n_paths > 0) == (rows[i].message[0] != '\0'));
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -117,6 +140,7 @@ int main(void)
 		TEST(a_token_of_a_pod_tells_its_node),
 		TEST(a_node_writes_statuses_of_its_own_ipinstances_only),
 		TEST(ipinstances_written_by_hand_are_judged),
+		TEST(an_ipinstance_is_judged_again_when_it_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,16 +48,25 @@ static int teardown(void **)
 	return 0;
 }
 
-static void add_former(const char *name, const char *network, const char *subnet, const char *ip)
+// An IPInstance of the Pod's former life. more: further members of its metadata.
+static void add_former_with(
+	const char *more, const char *name, const char *network, const char *subnet, const char *ip)
 {
-	char rest[512];
+	char rest[512], meta[256];
 
 	(void)snprintf(rest, sizeof(rest),
 		"\"spec\":{\"network\":\"%s\",\"subnet\":\"%s\",\"address\":{\"ip\":\"%s\",\"mac\":"
 		"\"02:12:34:00:00:01\"},\"binding\":{\"podName\":\"pod\"}}",
 		network, subnet, ip);
-	world_add(&w, "IPInstance", name,
-		"\"namespace\":\"default\",\"labels\":{" A("pod", "pod") "}", rest);
+	(void)snprintf(meta, sizeof(meta),
+		"\"namespace\":\"default\",\"labels\":{" A("pod", "pod") "," A("vm", "vm1") "}%s",
+		more);
+	world_add(&w, "IPInstance", name, meta, rest);
+}
+
+static void add_former(const char *name, const char *network, const char *subnet, const char *ip)
+{
+	add_former_with("", name, network, subnet, ip);
 }
 
 // ── Validation ─────────────────────────────────────────────────────────────────────────────────
@@ -322,24 +331,39 @@ static void a_pod_that_keeps_its_address_needs_no_quota(void **)
 		{SELECTOR("ipv6-address-quota"), ""}, {SELECTOR("ipv4-address-quota"), ""});
 }
 
+#define LAUNCHER                                                                                  \
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"generateName\":\"virt-launcher-" \
+	"vm1-\","                                                                                 \
+	"\"namespace\":\"default\",\"ownerReferences\":[{\"apiVersion\":\"kubevirt.io/"           \
+	"v1\",\"kind\":"                                                                          \
+	"\"VirtualMachineInstance\",\"name\":\"vm1\",\"uid\":\"1\",\"controller\":true}]},"       \
+	"\"spec\":{}}"
+
 static void a_virtual_machine_keeps_its_address_by_its_name(void **)
 {
-	const char *launcher =
-		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"generateName\":"
-		"\"virt-launcher-vm1-\",\"namespace\":\"default\",\"ownerReferences\":[{"
-		"\"apiVersion\":\"kubevirt.io/v1\",\"kind\":\"VirtualMachineInstance\",\"name\":"
-		"\"vm1\",\"uid\":\"1\",\"controller\":true}]},\"spec\":{}}";
-
 	world_add(&w, "IPInstance", "192-168-56-7",
 		"\"namespace\":\"default\",\"labels\":{" A("vm", "vm1") "}",
 		"\"spec\":{\"network\":\"vlan\",\"subnet\":\"v4\",\"address\":{\"ip\":"
 		"\"192.168.56.7/24\",\"mac\":\"02:12:34:00:00:07\"}}");
-	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
+	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", LAUNCHER, NULL), "");
 	ADDS({SELECTOR("ipv4-address-quota"), "\"nonempty\""});
 	w.conf.vm_ip_retain = true;
-	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", launcher, NULL), "");
+	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", LAUNCHER, NULL), "");
 	ADDS({ANNOTATION("specified-network"), "\"vlan\""}, {SELECTOR("ipv4-address-quota"), ""});
-	assert_string_equal(world_review(&w, false, "CREATE", "pods", "", launcher, NULL), "");
+	assert_string_equal(world_review(&w, false, "CREATE", "pods", "", LAUNCHER, NULL), "");
+}
+
+static void an_address_that_is_being_given_back_binds_nobody(void **)
+{
+	add_former_with(",\"deletionTimestamp\":\"2023-11-14T22:13:20Z\"", "192-168-56-9", "vlan",
+		"v4", "192.168.56.9/24");
+	assert_string_equal(
+		world_pod(&w, false, ANNOTATED(A("specified-network", "overlay")), ""), "");
+	assert_string_equal(world_pod(&w, true, OWNED, ""), "");
+	ADDS({ANNOTATION("specified-network"), ""});
+	w.conf.vm_ip_retain = true;
+	assert_string_equal(world_review(&w, true, "CREATE", "pods", "", LAUNCHER, NULL), "");
+	ADDS({ANNOTATION("specified-network"), ""});
 }
 
 static void the_namespace_speaks_for_silent_pods(void **)
@@ -414,6 +438,7 @@ int main(void)
 		TEST(overlay_pods_go_where_the_overlay_is),
 		TEST(a_pod_that_keeps_its_address_needs_no_quota),
 		TEST(a_virtual_machine_keeps_its_address_by_its_name),
+		TEST(an_address_that_is_being_given_back_binds_nobody),
 		TEST(the_namespace_speaks_for_silent_pods),
 		TEST(what_cannot_be_resolved_is_an_error),
 		TEST(host_network_pods_tolerate_missing_networks),
