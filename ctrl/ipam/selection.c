@@ -39,6 +39,16 @@ bool selection_in_list(const char *list, const char *item)
 	return false;
 }
 
+bool selection_parse_bool(const char *text, bool *ret)
+{
+	bool on = selection_in_list("1,t,T,true,TRUE,True", text);
+
+	if (!on && !selection_in_list("0,f,F,false,FALSE,False", text))
+		return false;
+	*ret = on;
+	return true;
+}
+
 bool selection_is_stateful(const struct selection_conf *conf, const struct pod *pod)
 {
 	const struct owner_ref *o = pod_controller(pod);
@@ -48,18 +58,14 @@ bool selection_is_stateful(const struct selection_conf *conf, const struct pod *
 
 bool selection_retains(const struct selection_conf *conf, const struct pod *pod)
 {
-	// What Go's strconv.ParseBool takes; anything else is the default.
-	static const char *const trues = "1,t,T,true,TRUE,True";
-	static const char *const falses = "0,f,F,false,FALSE,False";
 	const char *text = key_values_get(&pod->obj.meta.annotations, ANNOTATION_IP_RETAIN);
+	bool retain = conf->ip_retain; // also if the text is no bool
 
 	if (!selection_is_stateful(conf, pod))
 		return false;
-	if (text != NULL && strchr(text, ',') == NULL && selection_in_list(trues, text))
-		return true;
-	if (text != NULL && strchr(text, ',') == NULL && selection_in_list(falses, text))
-		return false;
-	return conf->ip_retain;
+	if (text != NULL)
+		(void)selection_parse_bool(text, &retain);
+	return retain;
 }
 
 const char *selection_said(const struct object *obj, const char *key)

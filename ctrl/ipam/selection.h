@@ -39,6 +39,8 @@ struct selection {
 
 // Whether an item stands in a list separated by commas.
 bool selection_in_list(const char *list, const char *item);
+// What Go's strconv.ParseBool takes; false for anything else.
+bool selection_parse_bool(const char *text, bool *ret);
 // Whether a kind that controls the pod keeps its addresses, and whether this pod's outlive it.
 bool selection_is_stateful(const struct selection_conf *conf, const struct pod *pod);
 bool selection_retains(const struct selection_conf *conf, const struct pod *pod);

@@ -123,10 +123,10 @@ __attribute__((format(printf, 2, 3))) static bool refuse(
 	return false;
 }
 
+// No text is true: the flag alone.
 static bool parse_bool(const char *text, bool *ret)
 {
-	*ret = text == NULL || selection_in_list("1,t,T,true,TRUE,True", text);
-	return *ret || selection_in_list("0,f,F,false,FALSE,False", text);
+	return selection_parse_bool(text != NULL ? text : "true", ret);
 }
 
 static bool parse_port(const char *text, uint16_t *ret)
