@@ -74,6 +74,7 @@ static bool usable(struct vm_state *vm, int err, const char *what, const char *m
 		return true;
 	(void)log_warn(err, "cannot get the %s of pod '%s': %s", what, vm->pod,
 		message != NULL ? message : "");
+	vm->asked_at_end = false; // nothing is known of the end yet
 	pod_state_get(vm->m, vm->pod)->retry = true;
 	return false;
 }
