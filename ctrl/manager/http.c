@@ -15,7 +15,7 @@
 
 #define LISTEN_BACKLOG 128
 #define CONNECTION_MEMORY (32 * 1024) // for a request's line and headers
-#define DUE_LOOK_MS 2000
+#define DUE_LOOKS 8 // at who dawdles, in the time that a request may take
 #define LOG_TEXT_MAX 256
 
 // Forward secrecy and authenticated ciphers only; what Go's and every current client speaks.
@@ -88,13 +88,14 @@ static void connection_start(
 	}
 	c->server = s;
 	c->fd = fd->connect_fd;
-	c->due = uv_now(s->loop) + HTTP_REQUEST_MS;
+	c->due = uv_now(s->loop) + s->request_ms;
 	c->next = s->connections;
 	c->from = &s->connections;
 	if (c->next != NULL)
 		c->next->from = &c->next;
 	else
-		(void)uv_timer_start(&s->due_timer, on_due, DUE_LOOK_MS, DUE_LOOK_MS);
+		(void)uv_timer_start(&s->due_timer, on_due, s->request_ms / DUE_LOOKS,
+			s->request_ms / DUE_LOOKS);
 	s->connections = c;
 	*ret = c;
 }
@@ -258,6 +259,7 @@ int http_open(uv_loop_t *loop, const struct http_conf *conf, struct http_server 
 	}
 	s->loop = loop;
 	s->port = port_of(fd);
+	s->request_ms = conf->request_ms > 0 ? conf->request_ms : HTTP_REQUEST_MS;
 	s->daemon = daemon_start(s, fd, conf->tls);
 	if (s->daemon == NULL) {
 		(void)snprintf(message, MODEL_ERROR_MAX, "cannot start the HTTP server on port %u",

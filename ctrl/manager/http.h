@@ -32,6 +32,7 @@ struct http_conf {
 	const char *address; // to listen on; NULL: all, IPv4 and IPv6
 	uint16_t port; // 0: any free one
 	bool tls; // TLS 1.2 or newer; refused until there is a certificate (http_set_certificate)
+	unsigned int request_ms; // how long a request may take to arrive; 0: HTTP_REQUEST_MS
 };
 
 // Listens. 0 or -errno (-EADDRINUSE, -EINVAL), message says what failed.

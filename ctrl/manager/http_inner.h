@@ -54,6 +54,7 @@ struct http_server {
 	uv_timer_t timer; // when MHD wants to be run
 	uv_timer_t due_timer; // while there are connections
 	unsigned int n_handles;
+	unsigned int request_ms;
 	uint16_t port;
 	struct http_routes routes;
 	struct http_certificate *certificate;

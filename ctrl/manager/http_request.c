@@ -119,7 +119,7 @@ enum MHD_Result http_request_access(void *arg, struct MHD_Connection *mhd, const
 	if (r == NULL) {
 		struct http_connection *c = http_connection_of(mhd);
 		if (c != NULL)
-			c->due = uv_now(c->server->loop) + HTTP_REQUEST_MS;
+			c->due = uv_now(c->server->loop) + c->server->request_ms;
 		*context = request_new(arg, mhd);
 		return *context != NULL ? MHD_YES : MHD_NO;
 	}

@@ -19,6 +19,7 @@
 #define ANSWER_MAX 4096
 #define COMMAND_MAX 1024
 #define CLIENTS_MAX 32
+#define REQUEST_MS 400
 
 static uv_loop_t loop;
 static struct http_server *server;
@@ -105,16 +106,21 @@ static void answer_held(void)
 		http_respond(held[--n_held], 201, NULL, "late", 4);
 }
 
-static void server_start(bool with_tls)
+static void server_start_with(struct http_conf conf)
 {
-	struct http_conf conf = {.address = "127.0.0.1", .tls = with_tls};
 	char message[MODEL_ERROR_MAX];
 
+	conf.address = "127.0.0.1";
 	assert_int_equal(http_open(&loop, &conf, &server, message), 0);
 	assert_int_equal(http_route(server, "POST", "/echo", echo, NULL), 0);
 	assert_int_equal(http_route(server, "GET", "/get", echo, NULL), 0);
 	assert_int_equal(http_route(server, "POST", "/size", size, NULL), 0);
 	assert_int_equal(http_route(server, "POST", "/hold", hold, NULL), 0);
+}
+
+static void server_start(bool with_tls)
+{
+	server_start_with((struct http_conf){.tls = with_tls});
 }
 
 static int setup(void **)
@@ -267,6 +273,34 @@ static void garbage_does_not_harm(void **)
 	assert_string_equal(answer(&c), "still");
 }
 
+static void a_client_that_dawdles_is_cut_off(void **)
+{
+	struct client c;
+
+	server_start_with((struct http_conf){.request_ms = REQUEST_MS});
+	// Never idle, and never done.
+	ask(&c,
+		"bash -c 'exec 3<>/dev/tcp/127.0.0.1/%u; printf \"POST /echo HTTP/1.1\\r\\n\" >&3; "
+		"for i in {1..50}; do printf \"X: y\\r\\n\" >&3 || exit; sleep 0.1; done; "
+		"echo still' 2>/dev/null",
+		http_port(server));
+	assert_string_equal(answer(&c), "");
+}
+
+static void a_client_that_waits_for_its_answer_is_not_cut_off(void **)
+{
+	struct client c;
+
+	server_start_with((struct http_conf){.request_ms = REQUEST_MS});
+	ask(&c, "curl -s -w '|%%{http_code}' -d x http://127.0.0.1:%u/hold", http_port(server));
+	while (n_held == 0)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	for (uint64_t end = uv_now(&loop) + 2 * REQUEST_MS; uv_now(&loop) < end;)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	answer_held();
+	assert_string_equal(answer(&c), "late|201");
+}
+
 static void a_port_in_use_is_told(void **)
 {
 	char message[MODEL_ERROR_MAX];
@@ -413,6 +447,8 @@ int main(void)
 		PLAIN(a_server_may_close_while_clients_wait),
 		PLAIN(a_large_body_is_taken_and_a_larger_one_refused),
 		PLAIN(garbage_does_not_harm),
+		PLAIN(a_client_that_dawdles_is_cut_off),
+		PLAIN(a_client_that_waits_for_its_answer_is_not_cut_off),
 		PLAIN(a_port_in_use_is_told),
 		TLS(tls_is_verified_by_a_client),
 		TLS(old_versions_and_ciphers_are_refused),
