@@ -358,13 +358,18 @@ static const char *ask_tls(struct client *c, const char *options)
 	return answer(c);
 }
 
+static void serve_tls(void)
+{
+	server_start(true);
+	make_certificates();
+	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+}
+
 static void tls_is_verified_by_a_client(void **)
 {
 	struct client c;
 
-	server_start(true);
-	make_certificates();
-	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+	serve_tls();
 	assert_string_equal(ask_tls(&c, ""), "hello|200");
 	assert_string_equal(ask_tls(&c, "--tlsv1.2 --tls-max 1.2"), "hello|200");
 	assert_string_equal(ask_tls(&c, "--tlsv1.3"), "hello|200");
@@ -374,9 +379,7 @@ static void old_versions_and_ciphers_are_refused(void **)
 {
 	struct client c;
 
-	server_start(true);
-	make_certificates();
-	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+	serve_tls();
 	assert_string_equal(
 		ask_tls(&c, "--tlsv1.0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0"), "|000");
 	assert_string_equal(
@@ -398,9 +401,7 @@ static void a_certificate_is_replaced_while_the_server_runs(void **)
 {
 	struct client c;
 
-	server_start(true);
-	make_certificates();
-	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+	serve_tls();
 	assert_string_equal(ask_tls(&c, ""), "hello|200");
 	make_certificates(); // of another CA, which the client now trusts
 	assert_string_equal(ask_tls(&c, ""), "|000");
@@ -412,9 +413,7 @@ static void a_key_that_is_not_the_certificates_is_not_taken(void **)
 {
 	struct client c;
 
-	server_start(true);
-	make_certificates();
-	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+	serve_tls();
 	assert_int_equal(http_set_certificate(server, tls.pem, ca.key), -EINVAL);
 	assert_int_equal(http_set_certificate(server, "garbage", tls.key), -EINVAL);
 	assert_string_equal(ask_tls(&c, ""), "hello|200");
@@ -424,9 +423,7 @@ static void a_plain_request_to_the_tls_port_does_not_harm(void **)
 {
 	struct client c;
 
-	server_start(true);
-	make_certificates();
-	assert_int_equal(http_set_certificate(server, tls.pem, tls.key), 0);
+	serve_tls();
 	ask(&c, "curl -s -m 5 -d x http://127.0.0.1:%u/echo; true", http_port(server));
 	(void)answer(&c);
 	assert_string_equal(ask_tls(&c, ""), "hello|200");
