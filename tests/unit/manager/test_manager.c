@@ -187,6 +187,38 @@ static void a_named_subnet_is_taken_from_also_a_private_one(void **)
 	close_site(&s);
 }
 
+static void a_subnet_that_becomes_private_gives_no_more_until_it_is_not(void **)
+{
+	struct site s;
+
+	open_overlay(&s);
+	create_pod(&s, "a", "node1", "", "");
+	expect_ip(&s, "a", "10.0.0.1");
+	put_subnet("s", "4", "10.0.0.0/24", "}, config: {private: true");
+	expect_json(&s, KIND_SUBNET, NULL, "s", "\"private\":true");
+	create_pod(&s, "b", "node1", "", "");
+	expect_failure(&s, "b", "fail to get ipv4 subnet: no available subnet");
+	put_subnet("s", "4", "10.0.0.0/24", "");
+	expect_ip(&s, "b", "10.0.0.2");
+	close_site(&s);
+}
+
+static void an_address_whose_object_cannot_be_made_is_free_again(void **)
+{
+	struct site s;
+
+	put_overlay();
+	put_subnet("s", "4", "10.0.0.0/24", ", start: 10.0.0.1, end: 10.0.0.1");
+	put_file("ipinstances/x", "%s", ""); // a file where the folder is to be
+	open_active(&s);
+	create_pod(&s, "a", "node1", "", "");
+	loop_for(400); // the address is the Subnet's only one
+	assert_int_equal(count(&s, KIND_IPINSTANCE), 0);
+	remove_file("ipinstances/x");
+	expect_ip(&s, "a", "10.0.0.1");
+	close_site(&s);
+}
+
 static void pods_of_the_host_network_and_without_a_node_get_none(void **)
 {
 	struct site s;
@@ -330,6 +362,8 @@ int main(void)
 		MANAGER_TEST(a_full_subnet_is_said_on_the_pod_until_an_address_is_free),
 		MANAGER_TEST(what_cannot_be_had_is_said_in_hybridnets_words),
 		MANAGER_TEST(a_named_subnet_is_taken_from_also_a_private_one),
+		MANAGER_TEST(a_subnet_that_becomes_private_gives_no_more_until_it_is_not),
+		MANAGER_TEST(an_address_whose_object_cannot_be_made_is_free_again),
 		MANAGER_TEST(pods_of_the_host_network_and_without_a_node_get_none),
 		MANAGER_TEST(an_evicted_pod_loses_its_address),
 		MANAGER_TEST(trouble_is_written_into_the_objects_status),
