@@ -286,19 +286,19 @@ void bads_clear(struct manager *m)
 
 // ── All at once ────────────────────────────────────────────────────────────────────────────────
 
-static bool load_network(const struct object *obj, const cJSON *, void *arg)
+static bool load_network(const struct object *obj, void *arg)
 {
 	network_event(arg, CACHE_PUT, obj, NULL);
 	return true;
 }
 
-static bool load_subnet(const struct object *obj, const cJSON *, void *arg)
+static bool load_subnet(const struct object *obj, void *arg)
 {
 	subnet_event(arg, CACHE_PUT, obj, NULL);
 	return true;
 }
 
-static bool load_ipinstance(const struct object *obj, const cJSON *, void *arg)
+static bool load_ipinstance(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
 	const struct ipinstance *i = (const void *)obj;
@@ -309,7 +309,7 @@ static bool load_ipinstance(const struct object *obj, const cJSON *, void *arg)
 	return true;
 }
 
-static bool load_pod(const struct object *obj, const cJSON *, void *arg)
+static bool load_pod(const struct object *obj, void *arg)
 {
 	char key[POD_KEY_MAX];
 

@@ -213,7 +213,7 @@ struct holder {
 	const struct ipinstance *found;
 };
 
-static bool find_holder(const struct object *obj, const cJSON *, void *arg)
+static bool find_holder(const struct object *obj, void *arg)
 {
 	struct holder *h = arg;
 	const struct ipinstance *i = (const void *)obj;

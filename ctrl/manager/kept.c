@@ -8,9 +8,9 @@ bool object_is_kept(const struct object *obj)
 	return key_values_get(&obj->meta.annotations, ANNOTATION_KEPT) != NULL;
 }
 
-static void write_again(struct manager *m, const struct object *obj, const cJSON *json)
+static void write_again(struct manager *m, const struct object *obj)
 {
-	cJSON *copy = cJSON_Duplicate(json, true);
+	cJSON *copy = object_copy(m, obj->kind, obj->meta.namespace, obj->meta.name);
 	cJSON *meta = cJSON_GetObjectItemCaseSensitive(copy, "metadata");
 	cJSON *annotations = cJSON_GetObjectItemCaseSensitive(meta, "annotations");
 
@@ -25,12 +25,12 @@ static void write_again(struct manager *m, const struct object *obj, const cJSON
 	request_create(m, NULL, copy, NULL);
 }
 
-static bool tend(const struct object *obj, const cJSON *json, void *arg)
+static bool tend(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
 
 	if (cache_is_removed(m->cache, obj->kind, NULL, obj->meta.name))
-		write_again(m, obj, json);
+		write_again(m, obj);
 	else if (object_is_kept(obj) && !cache_is_used(m->cache, obj->kind, NULL, obj->meta.name))
 		request_delete(m, NULL, obj);
 	return true;

@@ -24,7 +24,7 @@ bool manager_active(const struct manager *m)
 
 // ── Becoming active ────────────────────────────────────────────────────────────────────────────
 
-static bool is_any(const struct object *, const cJSON *, void *arg)
+static bool is_any(const struct object *, void *arg)
 {
 	*(bool *)arg = true;
 	return false;

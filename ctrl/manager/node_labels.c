@@ -18,7 +18,7 @@ struct attachment { // of one node
 	bool overlay, bgp_mode, global_bgp;
 };
 
-static bool attach(const struct object *obj, const cJSON *, void *arg)
+static bool attach(const struct object *obj, void *arg)
 {
 	struct attachment *a = arg;
 	const struct network *n = (const void *)obj;
@@ -51,7 +51,7 @@ static const char *quota(bool any, bool known)
 	return !known ? NULL : any ? "nonempty" : "empty";
 }
 
-static bool label(const struct object *node, const cJSON *, void *arg)
+static bool label(const struct object *node, void *arg)
 {
 	struct manager *m = arg;
 	struct attachment a = {.node = node};

@@ -39,7 +39,7 @@ struct search {
 	const struct network *found;
 };
 
-static bool match(const struct object *obj, const cJSON *, void *arg)
+static bool match(const struct object *obj, void *arg)
 {
 	struct search *s = arg;
 	const struct network *n = (const void *)obj;

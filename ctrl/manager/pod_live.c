@@ -88,7 +88,7 @@ struct mac_search {
 	const struct ipinstance *found; // another pod's
 };
 
-static bool find_mac(const struct object *obj, const cJSON *, void *arg)
+static bool find_mac(const struct object *obj, void *arg)
 {
 	struct mac_search *s = arg;
 	const struct ipinstance *ip = (const void *)obj;

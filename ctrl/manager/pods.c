@@ -25,7 +25,7 @@ struct search {
 	const char *vm;
 };
 
-static bool find_vms(const struct object *obj, const cJSON *, void *arg)
+static bool find_vms(const struct object *obj, void *arg)
 {
 	const struct search *s = arg;
 	const struct ipinstance *ip = (const void *)obj;

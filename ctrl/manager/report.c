@@ -112,7 +112,7 @@ static void set_counts(struct metric *ours, struct metric *theirs, const char *a
 	}
 }
 
-static bool network_usage(const struct object *obj, const cJSON *, void *arg)
+static bool network_usage(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
 	const struct report *r = m->report;
@@ -130,7 +130,7 @@ static bool network_usage(const struct object *obj, const cJSON *, void *arg)
 	return true;
 }
 
-static bool subnet_usage(const struct object *obj, const cJSON *, void *arg)
+static bool subnet_usage(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
 	const struct subnet_obj *s = (const void *)obj;

@@ -131,7 +131,7 @@ struct names { // of a Network's members
 	cJSON *list;
 };
 
-static bool add_subnet(const struct object *obj, const cJSON *, void *arg)
+static bool add_subnet(const struct object *obj, void *arg)
 {
 	struct names *names = arg;
 	const struct subnet_obj *s = (const void *)obj;
@@ -141,7 +141,7 @@ static bool add_subnet(const struct object *obj, const cJSON *, void *arg)
 	return true;
 }
 
-static bool add_node(const struct object *obj, const cJSON *, void *arg)
+static bool add_node(const struct object *obj, void *arg)
 {
 	struct names *names = arg;
 
@@ -150,9 +150,10 @@ static bool add_node(const struct object *obj, const cJSON *, void *arg)
 	return true;
 }
 
-static bool write_network(const struct object *obj, const cJSON *json, void *arg)
+static bool write_network(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
+	const cJSON *json = cache_get_json(m->cache, obj->kind, NULL, obj->meta.name);
 	struct names names = {.network = (const void *)obj};
 	struct ip_count v4, v6, dual;
 	char last4[NAME_MAX_LEN], last6[NAME_MAX_LEN];
@@ -177,9 +178,10 @@ static bool write_network(const struct object *obj, const cJSON *json, void *arg
 	return true;
 }
 
-static bool write_subnet(const struct object *obj, const cJSON *json, void *arg)
+static bool write_subnet(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
+	const cJSON *json = cache_get_json(m->cache, obj->kind, NULL, obj->meta.name);
 	struct ipam_usage usage;
 	cJSON *status =
 		status_copy(m, &(struct store_name){.kind = obj->kind, .name = obj->meta.name});

@@ -70,7 +70,7 @@ static const struct pod *pod_of(const struct manager *m, const struct ipinstance
 
 // ── In force ───────────────────────────────────────────────────────────────────────────────────
 
-static bool check(const struct object *obj, const cJSON *, void *arg)
+static bool check(const struct object *obj, void *arg)
 {
 	struct sweep *s = arg;
 	const struct ipinstance *i = (const void *)obj;

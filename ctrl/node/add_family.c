@@ -26,7 +26,7 @@ struct kept {
 	size_t n;
 };
 
-static bool collect_kept(const struct object *obj, const cJSON *, void *arg)
+static bool collect_kept(const struct object *obj, void *arg)
 {
 	struct kept *k = arg;
 	const char *label = key_values_get(&obj->meta.labels, API_GROUP "/pod");

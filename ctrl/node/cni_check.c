@@ -144,7 +144,7 @@ void cni_gc(struct cni *cni, struct conn *conn, const struct cni_request *r)
 
 // ── STATUS ─────────────────────────────────────────────────────────────────────────────────────
 
-static bool first(const struct object *, const cJSON *, void *arg)
+static bool first(const struct object *, void *arg)
 {
 	*(bool *)arg = true;
 	return false;

@@ -34,15 +34,16 @@ static bool wanted(const struct watch *w, const struct object *obj)
 
 struct collect {
 	const struct watch *w;
+	const struct cache *cache;
 	cJSON *items;
 };
 
-static bool collect(const struct object *obj, const cJSON *json, void *arg)
+static bool collect(const struct object *obj, void *arg)
 {
 	struct collect *c = arg;
 
 	if (wanted(c->w, obj))
-		cJSON_AddItemToArray(c->items, cJSON_Duplicate(json, true));
+		cJSON_AddItemToArray(c->items, cache_copy_json(c->cache, obj));
 	return true;
 }
 
@@ -81,7 +82,8 @@ void answer_get(struct daemon *d, struct conn *conn, const cJSON *request)
 		return;
 	}
 	cJSON *answer = cJSON_CreateObject();
-	struct collect c = {.w = w, .items = cJSON_AddArrayToObject(answer, "items")};
+	struct collect c = {
+		.w = w, .cache = d->cache, .items = cJSON_AddArrayToObject(answer, "items")};
 	cache_each(d->cache, w->kind, collect, &c);
 	if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "watch"))) {
 		free(w);
@@ -116,14 +118,11 @@ void watch_event(struct daemon *d, enum cache_event event, const struct object *
 	DL_FOREACH_SAFE (d->watches, w, next) {
 		if (!wanted(w, obj))
 			continue;
-		const cJSON *json =
-			cache_get_json(d->cache, obj->kind, obj->meta.namespace, obj->meta.name);
+		cJSON *json = event == CACHE_PUT ? cache_copy_json(d->cache, obj) : NULL;
 		cJSON *line = cJSON_CreateObject();
 
 		cJSON_AddStringToObject(line, "event", event == CACHE_PUT ? "PUT" : "DELETED");
-		cJSON_AddItemToObject(line, "object",
-			event == CACHE_PUT && json != NULL ? cJSON_Duplicate(json, true)
-							   : name_only(obj));
+		cJSON_AddItemToObject(line, "object", json != NULL ? json : name_only(obj));
 		conn_send(w->conn, line);
 	}
 }

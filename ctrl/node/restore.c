@@ -101,7 +101,7 @@ static bool is_attached(const struct cni *cni, const struct object *pod)
 }
 
 // A Pod that an ADD made which the process did not live to answer.
-static bool drop_stale_pod(const struct object *obj, const cJSON *, void *arg)
+static bool drop_stale_pod(const struct object *obj, void *arg)
 {
 	struct cni *cni = arg;
 	struct store *store = cni->conf.store;

@@ -12,6 +12,7 @@
 
 #include <utlist.h>
 
+#include "ctrl/model/field.h"
 #include "ctrl/store/cache_item.h"
 
 struct grave {
@@ -49,7 +50,7 @@ static void report(struct cache *c, struct cache_item *item, const char *message
 
 // ── Items ──────────────────────────────────────────────────────────────────────────────────────
 
-static void bury(struct cache *c, struct object *obj, cJSON *json)
+void cache_bury(struct cache *c, struct object *obj, cJSON *json)
 {
 	struct grave *g = obj != NULL || json != NULL ? calloc(1, sizeof(*g)) : NULL;
 
@@ -72,6 +73,7 @@ static void empty_graves(struct cache *c)
 		free(g);
 	}
 	c->graves = NULL;
+	c->turn++;
 }
 
 struct cache_item *cache_item_find(const struct cache *c, enum kind kind, const char *key)
@@ -88,20 +90,20 @@ static struct cache_item *item_get(struct cache *c, enum kind kind, const char *
 
 	if (item != NULL)
 		return item;
-	item = calloc(1, sizeof(*item));
+	item = calloc(1, sizeof(*item) + strlen(key) + 1);
 	if (item == NULL)
 		return NULL;
 	item->kind = kind;
-	(void)snprintf(item->key, sizeof(item->key), "%s", key);
+	strcpy(item->key, key);
 	HASH_ADD_STR(c->items[kind], key, item);
 	c->sorted[kind] = false;
 	return item;
 }
 
-static void set_next(struct cache *c, struct cache_item *item, cJSON *next)
+static void set_next(struct cache *c, struct cache_item *item, char *next)
 {
 	c->n_unsettled[item->kind] += (next != NULL) - (item->next != NULL);
-	cJSON_Delete(item->next);
+	free(item->next);
 	item->next = next;
 }
 
@@ -132,7 +134,7 @@ static void list_del(struct cache *c, struct cache_item *item)
 {
 	struct cache_list *l = &c->list[item->kind];
 	const struct object *moved = l->obj[--l->n];
-	char key[sizeof(item->key)];
+	char key[CACHE_KEY_MAX];
 
 	if (moved == item->obj)
 		return;
@@ -176,8 +178,10 @@ static void enforce(struct cache *c, struct cache_item *item, struct object *obj
 		}
 	}
 	address_add(c, item);
-	bury(c, old, item->json);
+	cache_bury(c, old, NULL);
+	free(item->json);
 	item->json = item->next;
+	item->tree = NULL;
 	item->next = NULL;
 	c->n_unsettled[item->kind]--;
 	free(item->reported);
@@ -190,7 +194,8 @@ static void item_free(struct cache *c, struct cache_item *item)
 	set_next(c, item, NULL);
 	set_removed(c, item, false);
 	HASH_DEL(c->items[item->kind], item);
-	bury(c, item->obj, item->json);
+	cache_bury(c, item->obj, NULL);
+	free(item->json);
 	free(item->reported);
 	free(item);
 }
@@ -205,7 +210,12 @@ static bool settle(struct cache *c, struct cache_item *item)
 
 	if (item->next == NULL)
 		return false;
-	if (cache_judge(c, item, &obj, message) != VERDICT_GOOD) {
+	cJSON *next = cJSON_Parse(item->next);
+	if (next == NULL)
+		return false; // no memory: the next event tries again
+	enum verdict verdict = cache_judge(c, item, next, &obj, message);
+	cJSON_Delete(next);
+	if (verdict != VERDICT_GOOD) {
 		report(c, item, message);
 		return false;
 	}
@@ -213,19 +223,11 @@ static bool settle(struct cache *c, struct cache_item *item)
 	return true;
 }
 
-static const char *creation_time(const struct cache_item *item)
-{
-	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(item->next, "metadata");
-	const char *time =
-		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "creationTimestamp"));
-	return time != NULL ? time : "";
-}
-
 // Older first, and what was written by hand (it has no time) before all.
 static int by_age(const void *pa, const void *pb)
 {
 	const struct cache_item *const *a = pa, *const *b = pb;
-	int cmp = strcmp(creation_time(*a), creation_time(*b));
+	int cmp = strcmp((*a)->created, (*b)->created);
 	return cmp != 0 ? cmp : strcmp((*a)->key, (*b)->key);
 }
 
@@ -325,12 +327,22 @@ static int key_of(const cJSON *obj, char *key, size_t len)
 	return 0;
 }
 
+static void take_meta(struct cache_item *item, const cJSON *json)
+{
+	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
+
+	(void)snprintf(
+		item->version, sizeof(item->version), "%s", field_string(meta, "resourceVersion"));
+	(void)snprintf(item->created, sizeof(item->created), "%s",
+		field_string(meta, "creationTimestamp"));
+}
+
 static void on_put(struct cache *c, enum kind kind, const char *key, const cJSON *json)
 {
 	struct cache_item *item = item_get(c, kind, key);
-	cJSON *copy = item != NULL ? cJSON_Duplicate(json, true) : NULL;
+	char *text = item != NULL ? cJSON_PrintUnformatted(json) : NULL;
 
-	if (copy == NULL) {
+	if (text == NULL) {
 		tell_bad(c, kind, key, "out of memory");
 		return;
 	}
@@ -338,7 +350,8 @@ static void on_put(struct cache *c, enum kind kind, const char *key, const cJSON
 	bool helps = kind != KIND_IPINSTANCE || item->obj != NULL;
 
 	set_removed(c, item, false);
-	set_next(c, item, copy);
+	set_next(c, item, text);
+	take_meta(item, json);
 	if (c->synced && settle(c, item) && helps)
 		settle_dependents(c, kind);
 }
@@ -395,7 +408,7 @@ static void on_event(
 	void *arg, enum kind kind, enum store_event event, const cJSON *obj, const char *message)
 {
 	struct cache *c = arg;
-	char key[NAME_MAX_LEN + 64 + 1];
+	char key[CACHE_KEY_MAX];
 
 	empty_graves(c);
 	if (event == STORE_SYNCED)

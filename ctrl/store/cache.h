@@ -40,9 +40,12 @@ bool cache_synced(const struct cache *c);
 // NULL if absent. Borrowed until the next event loop turn. namespace is NULL or "" for cluster-scoped kinds.
 const struct object *cache_get(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
-// The object's JSON as the store has it (for `stratactl get -o json`). Borrowed.
+// The object's JSON as the store has it. Borrowed until the store's next event.
 const cJSON *cache_get_json(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// The same of an object of the cache, to be deleted by the caller: for whoever would copy it, or asks
+// for many. NULL without memory.
+cJSON *cache_copy_json(const struct cache *c, const struct object *obj);
 // The resourceVersion of what the store has, whether it is in force or not; NULL if it has nothing.
 const char *cache_version(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
@@ -51,11 +54,11 @@ const char *cache_version(
 void cache_each_refused(const struct cache *c, enum kind kind,
 	bool (*f)(const cJSON *json, const char *why, void *arg), void *arg);
 // The version that is not in force, of an object by its key ("namespace/name"); NULL if there is none.
-// Borrowed.
-const cJSON *cache_get_refused(const struct cache *c, enum kind kind, const char *key);
+// To be deleted by the caller.
+cJSON *cache_copy_refused(const struct cache *c, enum kind kind, const char *key);
 // All objects of a kind in key order; f returns false to stop.
 void cache_each(const struct cache *c, enum kind kind,
-	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg);
+	bool (*f)(const struct object *obj, void *arg), void *arg);
 // Whether the store has an object of the cache no more: it was removed while in use.
 bool cache_is_removed(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);

@@ -96,22 +96,22 @@ static enum verdict judge(const struct cache *c, const struct cache_item *item,
 	return VERDICT_GOOD;
 }
 
-enum verdict cache_judge(const struct cache *c, const struct cache_item *item,
+enum verdict cache_judge(const struct cache *c, const struct cache_item *item, cJSON *next,
 	struct object **ret_obj, char message[CACHE_MESSAGE_MAX])
 {
 	char buf[MODEL_ERROR_MAX];
 	struct object *obj;
 
 	// Statuses are written by programs, also by newer ones: what they add harms nobody.
-	cJSON *status = cJSON_DetachItemFromObjectCaseSensitive(item->next, "status");
-	const char *unknown = object_unknown_field(item->next, buf);
+	cJSON *status = cJSON_DetachItemFromObjectCaseSensitive(next, "status");
+	const char *unknown = object_unknown_field(next, buf);
 	if (status != NULL)
-		(void)cJSON_AddItemToObject(item->next, "status", status);
+		(void)cJSON_AddItemToObject(next, "status", status);
 	if (unknown != NULL) {
 		(void)snprintf(message, CACHE_MESSAGE_MAX, "unknown field %s", unknown);
 		return VERDICT_BAD;
 	}
-	if (object_decode(item->next, &obj, buf) < 0) {
+	if (object_decode(next, &obj, buf) < 0) {
 		(void)snprintf(message, CACHE_MESSAGE_MAX, "%s", buf);
 		return VERDICT_BAD;
 	}

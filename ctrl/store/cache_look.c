@@ -11,10 +11,10 @@ bool cache_synced(const struct cache *c)
 	return c->synced;
 }
 
-static const struct cache_item *item_of_name(
+static struct cache_item *item_of_name(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name)
 {
-	char key[NAME_MAX_LEN + 64 + 1];
+	char key[CACHE_KEY_MAX];
 	bool both = kind_namespaced(kind) && namespace != NULL && namespace[0] != '\0';
 
 	(void)snprintf(key, sizeof(key), "%s%s%s", both ? namespace : "", both ? "/" : "", name);
@@ -31,8 +31,26 @@ const struct object *cache_get(
 const cJSON *cache_get_json(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name)
 {
-	const struct cache_item *item = item_of_name(c, kind, namespace, name);
-	return item != NULL && item->obj != NULL ? item->json : NULL;
+	// What is asked for again in the same turn is parsed once, and nobody else can see that.
+	struct cache *w = (struct cache *)(uintptr_t)c;
+	struct cache_item *item = item_of_name(c, kind, namespace, name);
+
+	if (item == NULL || item->json == NULL)
+		return NULL;
+	if (item->tree == NULL || item->tree_turn != c->turn) {
+		item->tree = cJSON_Parse(item->json);
+		item->tree_turn = c->turn;
+		cache_bury(w, NULL, item->tree);
+	}
+	return item->tree;
+}
+
+cJSON *cache_copy_json(const struct cache *c, const struct object *obj)
+{
+	const struct cache_item *item =
+		item_of_name(c, obj->kind, obj->meta.namespace, obj->meta.name);
+
+	return item != NULL && item->json != NULL ? cJSON_Parse(item->json) : NULL;
 }
 
 const char *cache_version(
@@ -40,13 +58,7 @@ const char *cache_version(
 {
 	const struct cache_item *item = item_of_name(c, kind, namespace, name);
 
-	if (item == NULL || item->removed)
-		return NULL;
-	const cJSON *json = item->next != NULL ? item->next : item->json;
-	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
-	const char *version =
-		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "resourceVersion"));
-	return version != NULL ? version : "";
+	return item != NULL && !item->removed ? item->version : NULL;
 }
 
 void cache_each_refused(const struct cache *c, enum kind kind,
@@ -56,17 +68,20 @@ void cache_each_refused(const struct cache *c, enum kind kind,
 
 	for (item = c->n_unsettled[kind] > 0 ? c->items[kind] : NULL; item != NULL; item = next) {
 		next = item->hh.next;
-		if (item->next != NULL &&
-			!f(item->next, item->reported != NULL ? item->reported : "", arg))
+		cJSON *json = item->next != NULL ? cJSON_Parse(item->next) : NULL;
+		bool more =
+			json == NULL || f(json, item->reported != NULL ? item->reported : "", arg);
+		cJSON_Delete(json);
+		if (!more)
 			return;
 	}
 }
 
-const cJSON *cache_get_refused(const struct cache *c, enum kind kind, const char *key)
+cJSON *cache_copy_refused(const struct cache *c, enum kind kind, const char *key)
 {
 	const struct cache_item *item = cache_item_find(c, kind, key);
 
-	return item != NULL ? item->next : NULL;
+	return item != NULL && item->next != NULL ? cJSON_Parse(item->next) : NULL;
 }
 
 bool cache_is_removed(
@@ -89,7 +104,7 @@ static int by_key(const struct cache_item *a, const struct cache_item *b)
 }
 
 void cache_each(const struct cache *c, enum kind kind,
-	bool (*f)(const struct object *obj, const cJSON *json, void *arg), void *arg)
+	bool (*f)(const struct object *obj, void *arg), void *arg)
 {
 	// Sorting changes the order of the links only, which nobody can see but this function.
 	struct cache *w = (struct cache *)(uintptr_t)c;
@@ -100,7 +115,7 @@ void cache_each(const struct cache *c, enum kind kind,
 	w->sorted[kind] = true;
 	for (item = c->items[kind]; item != NULL; item = next) {
 		next = item->hh.next;
-		if (item->obj != NULL && !f(item->obj, item->json, arg))
+		if (item->obj != NULL && !f(item->obj, arg))
 			return;
 	}
 }

@@ -107,7 +107,7 @@ void create_pod(struct site *s, const char *name, const char *node, const char *
 
 // ── What there is ──────────────────────────────────────────────────────────────────────────────
 
-static bool collect_ip(const struct object *obj, const cJSON *, void *arg)
+static bool collect_ip(const struct object *obj, void *arg)
 {
 	struct ips *ips = arg;
 	const struct ipinstance *i = (const void *)obj;
@@ -147,7 +147,7 @@ void expect_ip(const struct site *s, const char *pod, const char *ip)
 	assert_string_equal(ips.text[0], ip);
 }
 
-static bool count_one(const struct object *, const cJSON *, void *arg)
+static bool count_one(const struct object *, void *arg)
 {
 	++*(size_t *)arg;
 	return true;

@@ -294,7 +294,7 @@ struct pair {
 	size_t n;
 };
 
-static bool collect_mac(const struct object *obj, const cJSON *, void *arg)
+static bool collect_mac(const struct object *obj, void *arg)
 {
 	struct pair *p = arg;
 

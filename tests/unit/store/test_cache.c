@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ctrl/model/field.h"
 #include "loop.h"
 
 #define API "apiVersion: networking.alibaba.com/v1\n"
@@ -137,6 +138,37 @@ static void parents_come_before_children_whatever_the_files_order(void **)
 	assert_non_null(cache_get(t.cache, KIND_IPINSTANCE, "x", "10-0-0-5"));
 	assert_null(cache_get(t.cache, KIND_IPINSTANCE, "y", "10-0-0-5"));
 	assert_non_null(cache_get_json(t.cache, KIND_SUBNET, NULL, "s"));
+	close_cache(&t);
+}
+
+static const char *label_of(const cJSON *json)
+{
+	return field_string(field_get(field_get(json, "metadata"), "labels"), "of");
+}
+
+static void json_is_that_of_the_version_in_force(void **)
+{
+	struct told t;
+
+	put_overlay();
+	open_cache(&t);
+	const cJSON *json = cache_get_json(t.cache, KIND_NETWORK, NULL, "n");
+	assert_string_equal(label_of(json), "");
+	assert_ptr_equal(cache_get_json(t.cache, KIND_NETWORK, NULL, "n"), json);
+	put_file("networks/n.yaml", API "kind: Network\nmetadata: {name: n, labels: {of: later}}\n"
+					"spec: {type: Overlay, netID: 4}\n");
+	expect(&t, "CHANGE Network n");
+	assert_string_equal(label_of(cache_get_json(t.cache, KIND_NETWORK, NULL, "n")), "later");
+	cJSON *copy = cache_copy_json(t.cache, cache_get(t.cache, KIND_NETWORK, NULL, "n"));
+	put_file("networks/n.yaml", API "kind: Network\nmetadata: {name: n, labels: {of: bad}}\n"
+					"spec: {type: Overlay, netID: -1}\n");
+	expect(&t, "BAD n");
+	assert_string_equal(label_of(cache_get_json(t.cache, KIND_NETWORK, NULL, "n")), "later");
+	assert_string_equal(label_of(copy), "later");
+	cJSON_Delete(copy);
+	copy = cache_copy_refused(t.cache, KIND_NETWORK, "n");
+	assert_string_equal(label_of(copy), "bad");
+	cJSON_Delete(copy);
 	close_cache(&t);
 }
 
@@ -297,7 +329,7 @@ static void what_was_removed_in_use_may_come_back(void **)
 	close_cache(&t);
 }
 
-static bool collect(const struct object *obj, const cJSON *, void *arg)
+static bool collect(const struct object *obj, void *arg)
 {
 	strcat(arg, obj->meta.name);
 	strcat(arg, " ");
@@ -386,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CACHE_TEST(parents_come_before_children_whatever_the_files_order),
 		CACHE_TEST(children_wait_for_their_parents),
+		CACHE_TEST(json_is_that_of_the_version_in_force),
 		CACHE_TEST(what_breaks_a_rule_is_kept_out_and_named),
 		CACHE_TEST(an_address_belongs_to_the_first_that_has_it),
 		CACHE_TEST(a_bad_version_leaves_the_one_before_in_force),
