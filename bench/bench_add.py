@@ -32,7 +32,7 @@ def arguments():
     p.add_argument("--pods", type=int, default=300, help="how many ADDs")
     p.add_argument("--keep", type=int, default=50, help="pods that are attached at the same time")
     p.add_argument("--lanes", type=int, default=1, help="calls at the same time")
-    p.add_argument("--buffers", type=int, default=32768, help="workers.buffers")
+    p.add_argument("--buffers", type=int, default=16384, help="workers.buffers")
     p.add_argument("--dual", action="store_true", help="an IPv4 and an IPv6 address each")
     p.add_argument("--state", help="a folder on a disk for the daemon's state (default: in memory)")
     return p.parse_args()

@@ -24,6 +24,14 @@
 
 #define FILL_BATCH 32 // buffers posted at a time
 #define FREE_BATCH 64
+// Buffers are posted by need, so that a node's pool need not have a full ring's worth for every pod:
+// a quarter of the ring at rest, all of it once a quarter of what is posted arrives at one time, and
+// again a quarter after this many calmer times. One port's need must not starve the others: with
+// less than this share of the pool free, none gets more.
+#define REST_SHARE 4
+#define BUSY_SHARE 4
+#define CALM_TIMES 4096
+#define POOL_SHARE 4
 #define PIECES_MAX 18 // MAX_SKB_FRAGS of the kernel, and its head: longest chain it sends
 #define L2_OVERHEAD 18 // Ethernet header and a VLAN tag
 #define ADDR_MASK ((1ULL << 48) - 1) // the rest of an unaligned chunk's address is an offset
@@ -41,6 +49,8 @@ struct afxdp {
 	// The polling worker's.
 	struct inflight rx __rte_cache_aligned;
 	struct rte_mbuf *chain, *chain_tail; // a frame whose last piece has not arrived
+	uint32_t goal; // buffers to keep posted
+	uint32_t calm; // times in a row with few frames
 	bool starved; // the last attempt to post buffers found the pool empty
 	uint64_t rx_nombuf; // worker: w, control: r
 	uint64_t rx_errors;
@@ -68,12 +78,38 @@ static void post(struct afxdp *a, struct rte_mbuf *m)
 	inflight_put(&a->rx, addr, m);
 }
 
-// Keeps the fill ring full. When the pool is empty it will be tried again at the next poll.
+static uint32_t rest_of(uint32_t ring)
+{
+	return RTE_MAX(ring / REST_SHARE, (uint32_t)AFXDP_RING_MIN);
+}
+
+// How many buffers are to be posted, after `ready` frames (or pieces of them) had come together.
+static void adapt(struct afxdp *a, uint32_t ready)
+{
+	uint32_t ring = a->rx.mask + 1;
+
+	if (ready * BUSY_SHARE >= a->goal) {
+		a->calm = 0;
+		if (a->goal < ring &&
+			rte_mempool_avail_count(a->port.pool) > a->port.pool->size / POOL_SHARE)
+			a->goal = ring;
+	} else if (a->goal > rest_of(ring) && ++a->calm == CALM_TIMES) {
+		a->calm = 0;
+		a->goal = rest_of(ring);
+	}
+}
+
+static bool wants_buffers(const struct afxdp *a)
+{
+	return inflight_count(&a->rx) + FILL_BATCH <= a->goal;
+}
+
+// Keeps the fill ring as full as it should be. When the pool is empty it will be tried again at the next poll.
 static void fill(struct afxdp *a)
 {
 	struct rte_mbuf *m[FILL_BATCH];
 
-	while (inflight_room(&a->rx) >= FILL_BATCH) {
+	while (wants_buffers(a)) {
 		if (rte_mempool_get_bulk(a->port.pool, (void **)m, FILL_BATCH) < 0) {
 			a->rx_nombuf += !a->starved;
 			a->starved = true;
@@ -150,9 +186,11 @@ static uint16_t afxdp_rx(struct port *p, uint16_t, struct rte_mbuf **pkts, uint1
 	uint32_t ready = xsk_ready(&a->xsk.rx);
 	uint16_t got = 0;
 
-	if (ready > 0)
+	if (ready > 0) {
 		got = receive(a, ready, pkts, n);
-	if (inflight_room(&a->rx) >= FILL_BATCH)
+		adapt(a, ready);
+	}
+	if (wants_buffers(a))
 		fill(a);
 	if (unlikely(atomic_load_explicit(&a->tx_stuck, memory_order_relaxed)))
 		retry_tx(a);
@@ -484,6 +522,7 @@ int afxdp_open(const struct afxdp_conf *conf, struct port **ret_port, const char
 		return ret;
 	}
 	describe(a, conf);
+	a->goal = rest_of(ring);
 	fill(a);
 	ret = xdp_prog_attach(a->ifindex, a->native, a->xsk.fd, &a->prog_id, ret_why);
 	if (ret < 0) {

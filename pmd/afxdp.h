@@ -24,7 +24,9 @@ struct afxdp_conf {
 	int ifindex; // of the device, in the network namespace of the process
 	struct rte_mempool *pool; // one from pool_new()
 	uint16_t mtu;
-	uint16_t ring_size; // power of two, also the buffers kept ready; 0: AFXDP_RING_DEFAULT
+	uint16_t
+		ring_size; // power of two; 0: AFXDP_RING_DEFAULT. A busy port keeps as many buffers
+	// ready, one at rest a quarter of that, but AFXDP_RING_MIN
 	enum afxdp_mode mode;
 	struct rte_ether_addr mac; // the pod's
 };

@@ -90,7 +90,7 @@ static int defaults(struct config *c)
 	strcpy(c->host_ifname, "strata0");
 	c->vxlan_port = 8472;
 	c->masquerade = true;
-	c->n_buffers = 32768;
+	c->n_buffers = 16384;
 	c->hugepages = true;
 	c->afxdp_ring = 256;
 	c->vhost_queues = 1;

@@ -43,7 +43,7 @@ struct config {
 	uint16_t *worker_cpus; // workers.cpus, owned; default: one, the last CPU allowed
 	size_t n_worker_cpus;
 	bool busy; // workers.busy: false
-	uint32_t n_buffers; // workers.buffers: 32768
+	uint32_t n_buffers; // workers.buffers: 16384
 	uint32_t memory_mb; // workers.memory: 0 = as needed
 	bool hugepages; // workers.hugepages: true = use them when there are any
 

@@ -21,6 +21,8 @@
 #include "pmd/pool.h"
 #include "ports.h"
 
+#define HELD 330 // with 64 posted, less than a quarter of 511 buffers is left
+
 #define N_PORTS 300
 #define PORTS_RING 64
 
@@ -230,6 +232,59 @@ static void three_hundred_ports_open_and_close(void **)
 	peer_sh("for i in $(seq %d); do echo link del afxdpm$i; done | ip -b -", N_PORTS);
 }
 
+static void receive_and_free(struct port *p, int fd, const uint8_t *frame, uint16_t n)
+{
+	struct rte_mbuf *pkts[BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		peer_send(fd, frame, 100);
+	assert_int_equal(receive(p, pkts, n), n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+static void busy_port_has_a_full_ring_of_buffers_and_one_at_rest_a_quarter(void **)
+{
+	struct port *p = port_on("afxdp0", pool, AFXDP_GENERIC, 256);
+	uint8_t frame[FRAME_MAX];
+	int fd = peer_open("afxdp1");
+
+	peer_frame(frame, 100, 1);
+	assert_int_equal(rte_mempool_in_use_count(pool), 64);
+	receive_and_free(p, fd, frame, BURST);
+	assert_in_range(rte_mempool_in_use_count(pool), 225, 256);
+	for (int i = 0; i < 5000; i++) // what is posted is used up before it gets fewer
+		receive_and_free(p, fd, frame, 1);
+	assert_in_range(rte_mempool_in_use_count(pool), 33, 64);
+	close(fd);
+	p->ops->close(p);
+	assert_all_returned(pool);
+}
+
+static void busy_port_leaves_a_quarter_of_the_pool_to_others(void **)
+{
+	struct rte_mempool *small = pool_new("afxdp_small", 511, PRIV_SIZE, SOCKET_ID_ANY);
+	struct rte_mbuf *held[HELD];
+	uint8_t frame[FRAME_MAX];
+	struct port *p;
+	int fd;
+
+	assert_non_null(small);
+	p = port_on("afxdp0", small, AFXDP_GENERIC, 256);
+	fd = peer_open("afxdp1");
+	peer_frame(frame, 100, 1);
+	for (int i = 0; i < HELD; i++)
+		held[i] = rte_pktmbuf_alloc(small);
+	receive_and_free(p, fd, frame, BURST);
+	assert_true(rte_mempool_in_use_count(small) <= HELD + 64);
+	rte_pktmbuf_free_bulk(held, HELD);
+	receive_and_free(p, fd, frame, BURST);
+	assert_in_range(rte_mempool_in_use_count(small), 225, 256);
+	close(fd);
+	p->ops->close(p);
+	assert_all_returned(small);
+	rte_mempool_free(small);
+}
+
 #define XDP_TEST(f) cmocka_unit_test_setup_teardown(f, veth_add, veth_del)
 
 int main(int argc, char **argv)
@@ -238,6 +293,8 @@ int main(int argc, char **argv)
 		XDP_TEST(port_outlives_its_device_and_others_do_not_notice),
 		XDP_TEST(device_that_was_down_sends_again_once_it_is_up),
 		XDP_TEST(empty_pool_is_counted_and_recovered_from),
+		XDP_TEST(busy_port_has_a_full_ring_of_buffers_and_one_at_rest_a_quarter),
+		XDP_TEST(busy_port_leaves_a_quarter_of_the_pool_to_others),
 		XDP_TEST(port_opens_over_what_a_killed_process_left),
 		cmocka_unit_test(impossible_configuration_is_refused_with_its_reason),
 		cmocka_unit_test(three_hundred_ports_open_and_close),

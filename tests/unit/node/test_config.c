@@ -163,7 +163,7 @@ static void an_empty_file_is_as_good_as_none(void **)
 	struct config c;
 
 	assert_int_equal(load("# nothing\n", &c), 0);
-	assert_int_equal(c.n_buffers, 32768);
+	assert_int_equal(c.n_buffers, 16384);
 	config_fini(&c);
 }
 
