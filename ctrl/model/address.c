@@ -126,22 +126,31 @@ struct in6_addr cidr_last(const struct cidr *cidr)
 	return ip;
 }
 
+// Hexadecimal digits in groups of `each`, with the separator between groups.
+static bool parse_mac_groups(const char *text, int each, char separator, uint8_t ret_mac[6])
+{
+	size_t pos = 0;
+
+	for (int i = 0; i < 6; i++) {
+		char pair[3] = {text[pos], text[pos] != '\0' ? text[pos + 1] : '\0', '\0'};
+
+		if (strspn(pair, "0123456789abcdefABCDEF") != 2)
+			return false;
+		ret_mac[i] = (uint8_t)strtoul(pair, NULL, 16);
+		pos += 2;
+		if (i < 5 && 2 * (i + 1) % each == 0 && text[pos++] != separator)
+			return false;
+	}
+	return text[pos] == '\0';
+}
+
 int mac_parse(const char *text, uint8_t ret_mac[6])
 {
 	uint8_t mac[6];
-	char separator = text[0] != '\0' && text[1] != '\0' ? text[2] : '\0';
 
-	if (strlen(text) != MAC_TEXT_MAX - 1 || (separator != ':' && separator != '-'))
+	if (!parse_mac_groups(text, 2, ':', mac) && !parse_mac_groups(text, 2, '-', mac) &&
+		!parse_mac_groups(text, 4, '.', mac))
 		return -EINVAL;
-	for (int i = 0; i < 6; i++) {
-		const char *digits = text + (ptrdiff_t)i * 3;
-		char pair[3] = {digits[0], digits[1], '\0'};
-
-		if (strspn(pair, "0123456789abcdefABCDEF") != 2 ||
-			(i < 5 && digits[2] != separator))
-			return -EINVAL;
-		mac[i] = (uint8_t)strtoul(pair, NULL, 16);
-	}
 	memcpy(ret_mac, mac, sizeof(mac));
 	return 0;
 }

@@ -135,7 +135,8 @@ bool cidr_contains(const struct cidr *cidr, const struct in6_addr *ip);
 struct in6_addr cidr_first(const struct cidr *cidr); // network address
 struct in6_addr cidr_last(const struct cidr *cidr); // all host bits one
 
-// "02:12:34:56:78:9a" (also with dashes) → 0; -EINVAL. Text is lower case with colons.
+// "02:12:34:56:78:9a", "02-12-34-56-78-9a", "0212.3456.789a" → 0; -EINVAL. Text is lower case with
+// colons.
 int mac_parse(const char *text, uint8_t ret_mac[6]);
 #define MAC_TEXT_MAX 18
 const char *mac_text(const uint8_t mac[6], char buf[MAC_TEXT_MAX]);

@@ -97,11 +97,11 @@ def test_families_have_aliases_in_any_case(world, ns, family, n):
 
 
 def test_a_pod_that_goes_gives_its_address_back(world, ns):
-    p, (i,) = world.create(ns, "single")
-    used = world.status("subnets", "underlay-subnet")["used"]
+    world.create(ns, "single")
+    world.wait_status("subnets", "underlay-subnet", used=1, available=252)
     world.delete_pod(ns, "single")
     world.wait_free(ns)
-    world.wait_status("subnets", "underlay-subnet", used=used - 1)
+    world.wait_status("subnets", "underlay-subnet", used=0, available=253)
 
 
 def test_a_pod_with_the_hosts_network_or_without_a_node_gets_nothing(world, ns):
@@ -327,13 +327,15 @@ def test_a_bad_pool_is_said_in_an_event(world, ns, pool, message):
 
 
 def test_a_mac_pool_is_for_stateful_pods_and_stays(world, ns):
-    pool = annotated(mac_pool="00:16:3E:00:01:01,00-16-3e-00-01-02")
+    pool = annotated(mac_pool="00:16:3E:00:01:01,00-16-3e-00-01-02,0016.3E00.0103")
     _, (i,) = world.create(ns, "mac-1", owners=STATEFUL_SET, annotations=pool)
     assert i["spec"]["address"]["mac"] == "00:16:3e:00:01:02"
     world.delete_pod(ns, "mac-1")
     world.wait_pod_gone(ns, "mac-1")
     _, (i,) = world.create(ns, "mac-1", owners=STATEFUL_SET)
     assert i["spec"]["address"]["mac"] == "00:16:3e:00:01:02"
+    _, (i,) = world.create(ns, "mac-2", owners=STATEFUL_SET, annotations=pool)
+    assert i["spec"]["address"]["mac"] == "00:16:3e:00:01:03"
     _, (i,) = world.create(ns, "normal-0", annotations=pool)
     assert i["spec"]["address"]["mac"].startswith("02:12:34:")
     p = world.post(pod(ns, "other-1", owners=STATEFUL_SET, annotations=pool))

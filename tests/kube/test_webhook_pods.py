@@ -31,6 +31,7 @@ POD_VALIDATE = [
     ({"specified-network": "vlan", "ip-pool": "192.168.56.5/fd00::5,192.168.56.6/fd00::6"}, ""),
     ({"mac-pool": ",02:12:34:00:00:01"}, "the 0 mac addr in mac pool is empty"),
     ({"mac-pool": "02:12:34:00:00:01,1.2.3.4"}, "the 1 mac address 1.2.3.4 is not valid"),
+    ({"mac-pool": "02:12:34:00:00:01,02-12-34-00-00-02,0212.3400.0003"}, ""),
     ({"network-type": "others"}, "unrecognized network type others"),
     ({"ip-family": "v4"}, "unrecognized ip family v4"),
     ({"network-type": "GlobalBGP"}, "no network found by type GlobalBGP"),

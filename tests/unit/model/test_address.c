@@ -105,16 +105,20 @@ static void malformed_prefixes_are_refused(void **)
 		assert_int_equal(cidr_parse(bad[i], &got), -EINVAL);
 }
 
-static void macs_are_read_with_colons_or_dashes(void **)
+static void macs_are_read_in_every_notation_of_gos(void **)
 {
 	static const char *const bad[] = {"", "1.2.3.4", "11.22.33.44.55", "00:00:00:00",
-		"00:11:22:33:44:5g", "00:11-22:33:44:55"};
+		"00:11:22:33:44:5g", "00:11-22:33:44:55", "00:11:22:33:44:55:", "001122334455",
+		"0011.2233.44", "0011.2233.4455.", "0011.2233-4455", "00.11.22.33.44.55",
+		"0011:2233:4455", "0:11:22:33:44:55", "00:11:22:33:44:55:66:77"};
 	uint8_t mac[6];
 	char buf[MAC_TEXT_MAX];
 
 	assert_int_equal(mac_parse("00-16-EA-AE-3C-40", mac), 0);
 	assert_string_equal(mac_text(mac, buf), "00:16:ea:ae:3c:40");
 	assert_int_equal(mac_parse("08:00:20:0A:8C:6D", mac), 0);
+	assert_int_equal(mac_parse("0000.5E00.53ab", mac), 0);
+	assert_string_equal(mac_text(mac, buf), "00:00:5e:00:53:ab");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(mac_parse(bad[i], mac), -EINVAL);
 }
@@ -140,7 +144,7 @@ int main(void)
 		cmocka_unit_test(prefix_keeps_its_host_bits_and_prints_as_given),
 		cmocka_unit_test(prefix_contains_its_own_addresses_only),
 		cmocka_unit_test(malformed_prefixes_are_refused),
-		cmocka_unit_test(macs_are_read_with_colons_or_dashes),
+		cmocka_unit_test(macs_are_read_in_every_notation_of_gos),
 		cmocka_unit_test(kinds_are_found_by_every_name_that_people_type),
 	};
 
