@@ -78,15 +78,15 @@ spec:
 """
 
 REFUSED = [
-    ("Network", {"type": "underlay"}, 'spec.type: Unsupported value: "underlay"'),
-    ("Network", {"mode": "GRE"}, 'spec.mode: Unsupported value: "GRE"'),
     ("Network", {"netID": -1}, "spec.netID: Invalid value: -1"),
     ("Network", {"netID": "4"}, "spec.netID: Invalid value"),
     ("Network", {"config": {"bgpPeers": [{"address": "10.0.0.1"}]}}, "spec.config.bgpPeers.asn: Required value"),
     ("Subnet", {"network": "n"}, "spec.range: Required value"),
-    ("Subnet", {"network": "n", "range": {"version": "5", "cidr": "10.0.0.0/24"}}, 'spec.range.version: Unsupported value: "5"'),
+    ("Subnet", {"network": "n", "netID": -1, "range": {"version": "4", "cidr": "10.0.0.0/24"}}, "spec.netID: Invalid value: -1"),
     ("IPInstance", {"network": "n", "subnet": "s", "address": {"version": "4", "ip": "10.0.0.1/24", "mac": "00:16"}},
      "spec.address.mac: Invalid value"),
+    ("IPInstance", {"network": "n", "subnet": "s", "address": {"version": "5", "ip": "10.0.0.1/24", "mac": "02:12:34:00:00:01"}},
+     'spec.address.version: Unsupported value: "5"'),
     ("NodeInfo", {"vtepInfo": {"mac": "none"}}, "spec.vtepInfo.mac: Invalid value"),
 ]
 

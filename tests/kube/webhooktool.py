@@ -1,7 +1,6 @@
 """What the webhooks' tests share: webhook_server in the API server's namespace (the webhooks alone: no controller writes
 meanwhile), objects, and the words of a refusal.
 """
-import json
 
 import pytest
 import yaml
@@ -14,7 +13,6 @@ PORT = 9898
 HOOKS = "/apis/admissionregistration.k8s.io/v1"
 SECRET = "/api/v1/namespaces/kube-system/secrets/strata-webhook"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/strata-admission"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def configurations(port=PORT, mutate=True):
@@ -79,33 +77,8 @@ class Webhook:
 
 @pytest.fixture(scope="module")
 def api(apiserver):
-    """The API server with hybridnet's looser schemas of Networks and Subnets: whoever has those still gets every refusal
-    in its words."""
-    kept = {}
-    for kind in ("networks", "subnets"):
-        path = f"{CRDS}/{kind}.networking.alibaba.com"
-        kept[path] = apiserver.get(path)
-        apiserver.request("PUT", path, loosened(kept[path]))
     yield apiserver
     apiserver.wipe()
-    for path, crd in kept.items():
-        now = apiserver.get(path)
-        now["spec"] = crd["spec"]
-        apiserver.request("PUT", path, now)
-
-
-def loosened(crd):
-    def strip(schema):
-        for key in ("enum", "minimum", "maximum", "pattern", "minLength"):
-            schema.pop(key, None)
-        for child in (*schema.get("properties", {}).values(), schema.get("items", {})):
-            if child:
-                strip(child)
-
-    crd = json.loads(json.dumps(crd))
-    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    strip(spec)
-    return crd
 
 
 @pytest.fixture(scope="module")
