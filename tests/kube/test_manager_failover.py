@@ -124,6 +124,25 @@ def test_a_manager_that_loses_its_lease_ends(world):
     world.patch(lease, {"spec": {"holderIdentity": ""}})
 
 
+def test_a_manager_may_take_turns_with_hybridnets(world):
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+    name = "hybridnet-manager-election"
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+    world.post({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": "kube-system"},
+                "spec": {"holderIdentity": "hybridnet-manager-1_u", "leaseDurationSeconds": 3600, "acquireTime": now,
+                         "renewTime": now, "leaseTransitions": 0}})
+    try:
+        manager = world.start(f"--leader-elect-resource-name={name}", *FAST)
+        wait_until(lambda: "hybridnet-manager-1_u" in manager.process.log_text(), manager.process.log_text)
+        assert manager.metric("strata_manager_leader") == 0
+        world.patch(f"{leases}/{name}", {"spec": {"holderIdentity": ""}})  # as client-go lets go
+        wait_until(lambda: manager.metric("strata_manager_leader") == 1, manager.process.log_text)
+        assert world.api.get(f"{leases}/{name}")["spec"]["holderIdentity"].startswith(manager.name + "_")
+    finally:
+        world.end()
+        world.api.request("DELETE", f"{leases}/{name}")
+
+
 def test_addresses_go_on_where_the_manager_before_stopped(world):
     first = world.start().wait_leading()
     how = dict(on="failover1", annotations=annotated(network_type="Overlay"))
