@@ -12,7 +12,7 @@
 #include "ctrl/manager/election.h"
 #include "ctrl/manager/manager.h"
 #include "ctrl/manager/options.h"
-#include "ctrl/manager/serve.h"
+#include "ctrl/http/serve.h"
 #include "ctrl/manager/webhook.h"
 #include "ctrl/store/kube_client.h"
 

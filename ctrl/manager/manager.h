@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 #include "ctrl/store/cache.h"
 #include "ctrl/store/store.h"
 

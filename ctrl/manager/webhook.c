@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 #include "ctrl/manager/webhook_inner.h"
 
 static const double seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5};

@@ -5,7 +5,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 #pragma once
 
-#include "ctrl/manager/http.h"
+#include "ctrl/http/http.h"
 #include "ctrl/ipam/selection.h"
 #include "ctrl/store/kube_client.h"
 

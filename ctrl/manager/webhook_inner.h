@@ -3,7 +3,7 @@
 // server whom to trust.
 #pragma once
 
-#include "ctrl/manager/certificate.h"
+#include "ctrl/http/certificate.h"
 #include "ctrl/manager/judge.h"
 #include "ctrl/manager/webhook.h"
 

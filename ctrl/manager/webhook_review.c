@@ -7,7 +7,7 @@
 
 #include "ctrl/log.h"
 #include "ctrl/manager/ledger.h"
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 #include "ctrl/manager/webhook_inner.h"
 
 #define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/%s/leases%s"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ctrl/log.h"
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 #include "ctrl/manager/webhook.h"
 
 struct program {

@@ -1,5 +1,5 @@
 // Making certificates with GnuTLS (RFC 5280), and judging those that are there.
-#include "ctrl/manager/certificate.h"
+#include "ctrl/http/certificate.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // Metrics: the text that Prometheus reads.
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/http_inner.h"
+#include "ctrl/http/http_inner.h"
 
 static gnutls_datum_t datum(const char *text)
 {

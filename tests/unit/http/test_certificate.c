@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ctrl/manager/certificate.h"
+#include "ctrl/http/certificate.h"
 
 #define NOW 1700000000
 #define DAY 86400

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <uv.h>
 
-#include "ctrl/manager/certificate.h"
-#include "ctrl/manager/http.h"
+#include "ctrl/http/certificate.h"
+#include "ctrl/http/http.h"
 
 #define ANSWER_MAX 4096
 #define COMMAND_MAX 1024

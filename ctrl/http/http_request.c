@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/http_inner.h"
+#include "ctrl/http/http_inner.h"
 
 #define BODY_FIRST_SIZE 4096
 

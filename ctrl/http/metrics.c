@@ -1,5 +1,5 @@
 // The text format is specified line by line; a series is one line, or a few for distributions.
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 
 #include <assert.h>
 #include <math.h>

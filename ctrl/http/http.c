@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ctrl/log.h"
-#include "ctrl/manager/http_inner.h"
+#include "ctrl/http/http_inner.h"
 
 #define LISTEN_BACKLOG 128
 #define CONNECTION_MEMORY (32 * 1024) // for a request's line and headers

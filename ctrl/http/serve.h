@@ -1,4 +1,4 @@
-// What strata-manager answers by plain HTTP: /metrics, and /healthz and /readyz for the kubelet.
+// What a program answers by plain HTTP: /metrics, and /healthz and /readyz for the kubelet.
 #pragma once
 
 #include <stdbool.h>
@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#include "ctrl/manager/metrics.h"
+#include "ctrl/http/metrics.h"
 #include "ctrl/model/object.h"
 
 struct serve;

@@ -6,7 +6,7 @@
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
-#include "ctrl/manager/http.h"
+#include "ctrl/http/http.h"
 
 #define HTTP_ROUTES_MAX 8
 #define HTTP_CHAIN_MAX 4 // certificates of a chain

@@ -1,11 +1,11 @@
 // Two servers at the most; what they answer is made when it is asked for.
-#include "ctrl/manager/serve.h"
+#include "ctrl/http/serve.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/manager/http.h"
+#include "ctrl/http/http.h"
 
 struct serve {
 	struct serve_conf conf;
