@@ -27,6 +27,8 @@ struct metric {
 	size_t n_labels;
 	const double *bounds;
 	size_t n_bounds;
+	metric_collect *collect; // NULL: the series below
+	void *arg;
 	struct series *series; // owned; sorted by their labels' values
 	struct metric *prev, *next;
 };
@@ -91,6 +93,16 @@ struct metric *metrics_register(struct metrics *m, enum metric_type type, const 
 	struct metric *metric = metrics_histogram(m, name, help, labels, NULL, 0);
 
 	metric->type = type;
+	return metric;
+}
+
+struct metric *metrics_collected(struct metrics *m, enum metric_type type, const char *name,
+	const char *help, const char *const *labels, metric_collect *collect, void *arg)
+{
+	struct metric *metric = metrics_register(m, type, name, help, labels);
+
+	metric->collect = collect;
+	metric->arg = arg;
 	return metric;
 }
 
@@ -299,6 +311,21 @@ static void put_summary(FILE *out, const struct metric *metric, const struct ser
 	put_totals(out, metric, s);
 }
 
+struct metric_sink {
+	FILE *out;
+	const struct metric *metric;
+};
+
+void metric_emit(struct metric_sink *sink, const char *const *values, double number)
+{
+	struct series s = {0};
+
+	for (size_t i = 0; i < sink->metric->n_labels; i++)
+		s.values[i] = (char *)(uintptr_t)values[i]; // only read
+	put_head(sink->out, sink->metric, &s, "", NULL, NULL);
+	put_number(sink->out, number);
+}
+
 static void put_metric(FILE *out, const struct metric *metric)
 {
 	static const char *const types[] = {
@@ -312,6 +339,8 @@ static void put_metric(FILE *out, const struct metric *metric)
 	(void)fprintf(out, "# HELP %s ", metric->name);
 	put_escaped(out, metric->help, false);
 	(void)fprintf(out, "\n# TYPE %s %s\n", metric->name, types[metric->type]);
+	if (metric->collect != NULL)
+		metric->collect(&(struct metric_sink){.out = out, .metric = metric}, metric->arg);
 	DL_FOREACH (metric->series, s) {
 		if (metric->type == METRIC_HISTOGRAM) {
 			put_histogram(out, metric, s);

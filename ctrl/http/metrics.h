@@ -32,6 +32,15 @@ struct metric *metrics_register(struct metrics *m, enum metric_type type, const 
 struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help,
 	const char *const *labels, const double *bounds, size_t n);
 
+// A counter or gauge whose series are kept elsewhere: collect emits all of them whenever they are
+// rendered. Nothing is remembered, so what is gone needs no metric_forget.
+struct metric_sink;
+typedef void metric_collect(struct metric_sink *sink, void *arg);
+struct metric *metrics_collected(struct metrics *m, enum metric_type type, const char *name,
+	const char *help, const char *const *labels, metric_collect *collect, void *arg);
+// Only from within collect; no two with the same values.
+void metric_emit(struct metric_sink *sink, const char *const *values, double number);
+
 // values: as many as the metric has labels; NULL for none. A series begins with its first number.
 // Without memory for a new one the number is lost.
 void metric_set(struct metric *metric, const char *const *values, double number); // gauge

@@ -43,11 +43,12 @@ static void on_readyz(void *arg, struct http_request *r)
 	answer(r, why == NULL ? 200 : 503, why == NULL ? "ok\n" : why);
 }
 
-static int open_one(uv_loop_t *loop, uint16_t port, struct http_server **ret_server,
-	char message[MODEL_ERROR_MAX])
+static int open_one(uv_loop_t *loop, const char *address, uint16_t port,
+	struct http_server **ret_server, char message[MODEL_ERROR_MAX])
 {
 	return port == 0 ? 0
-			 : http_open(loop, &(struct http_conf){.port = port}, ret_server, message);
+			 : http_open(loop, &(struct http_conf){.address = address, .port = port},
+				   ret_server, message);
 }
 
 static int route_all(struct serve *s)
@@ -73,9 +74,9 @@ int serve_open(uv_loop_t *loop, const struct serve_conf *conf, struct serve **re
 	if (s == NULL)
 		return -ENOMEM;
 	s->conf = *conf;
-	ret = open_one(loop, conf->metrics_port, &s->metrics, message);
+	ret = open_one(loop, conf->address, conf->metrics_port, &s->metrics, message);
 	if (ret == 0)
-		ret = open_one(loop, conf->probe_port, &s->probes, message);
+		ret = open_one(loop, conf->address, conf->probe_port, &s->probes, message);
 	if (ret == 0)
 		ret = route_all(s);
 	if (ret < 0) {

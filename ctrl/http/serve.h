@@ -12,6 +12,7 @@
 struct serve;
 
 struct serve_conf {
+	const char *address; // to listen on; NULL or "": all
 	uint16_t metrics_port, probe_port; // 0: none; the probes' own, or the metrics' if 0
 	const struct metrics *metrics;
 	// What is not ready yet, NULL if everything is. A replica that waits to lead is ready.

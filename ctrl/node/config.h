@@ -24,6 +24,8 @@ struct config {
 	char store_dir[256]; // store.dir: "/var/lib/strata/objects"
 	char kubeconfig[256]; // store.kubeconfig: "" = the pod's service account
 	enum log_level log_level; // log.level: notice
+	char metrics_address[64]; // metrics.address: "" = all
+	uint16_t metrics_port; // metrics.port: 0 = none
 
 	char uplink_device[256]; // uplink.device: "" = none
 	uint16_t uplink_queues; // uplink.queues: 1

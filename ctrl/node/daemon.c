@@ -194,6 +194,9 @@ static int open_control(struct daemon *d, const struct fib_conf *conf)
 	ret = server_open(&d->loop, d->config.socket, request_handle, d, &d->server, why);
 	if (ret < 0)
 		return log_err(ret, "%s", why);
+	ret = metering_open(d);
+	if (ret < 0)
+		return ret;
 	ret = cache_start(d->cache);
 	return ret < 0 ? log_err(ret, "the store's objects cannot be read") : 0;
 }
@@ -239,6 +242,7 @@ static void drain(struct daemon *d)
 static void close_all(struct daemon *d)
 {
 	server_close(d->server);
+	metering_close(d);
 	nodeinfo_writer_free(d->nodeinfo);
 	manager_free(d->manager);
 	if (d->store != NULL)

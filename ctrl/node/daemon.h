@@ -16,6 +16,8 @@
 #include "ctrl/store/store.h"
 #include "vswitch/dataplane.h"
 
+struct metrics;
+struct serve;
 struct watch;
 
 struct daemon {
@@ -33,6 +35,8 @@ struct daemon {
 	struct nodeinfo_writer *nodeinfo;
 	struct cni *cni;
 	struct server *server;
+	struct metrics *metrics; // owned; NULL: nobody asks for them
+	struct serve *serve;
 	struct watch *watches; // owned
 	uv_signal_t sigterm, sigint;
 	uv_timer_t watchdog, stop_timer, sync_timer;
@@ -59,6 +63,10 @@ const char *request_text(const cJSON *request, const char *key);
 void tell_refusal(struct daemon *d, const char *key, const char *message);
 // One came into force: takes back what an earlier version was told.
 void tell_acceptance(struct daemon *d, const struct object *obj);
+
+// metering.c: what Prometheus is told. 0, or -errno after saying what failed.
+int metering_open(struct daemon *d);
+void metering_close(struct daemon *d);
 
 // look.c, change.c: each takes the connection.
 void answer_get(struct daemon *d, struct conn *conn, const cJSON *request);

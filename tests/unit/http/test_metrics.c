@@ -112,6 +112,26 @@ static void the_series_of_an_object_that_is_gone_end(void **)
 	metrics_free(m);
 }
 
+static void collect_two(struct metric_sink *sink, void *arg)
+{
+	const int *n = arg;
+
+	for (int i = 0; i < *n; i++)
+		metric_emit(sink, LABELS(i == 0 ? "a\"" : "b"), i + 0.5);
+}
+
+static void what_is_collected_is_not_remembered(void **)
+{
+	struct metrics *m = metrics_new();
+	int n = 2;
+
+	(void)metrics_collected(m, METRIC_GAUGE, "c", "C.", LABELS("x"), collect_two, &n);
+	assert_renders(m, "# HELP c C.\n# TYPE c gauge\nc{x=\"a\\\"\"} 0.5\nc{x=\"b\"} 1.5\n");
+	n = 1;
+	assert_renders(m, "# HELP c C.\n# TYPE c gauge\nc{x=\"a\\\"\"} 0.5\n");
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +141,7 @@ int main(void)
 		cmocka_unit_test(a_histogram_counts_up_to_each_bound),
 		cmocka_unit_test(a_summary_has_quantiles_of_the_last_observations),
 		cmocka_unit_test(the_series_of_an_object_that_is_gone_end),
+		cmocka_unit_test(what_is_collected_is_not_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,242 @@
+// What Prometheus is told of this node: everything is read when it is asked for, from the counters
+// that workers write and the cache; the loop answers, no worker notices.
+#include <errno.h>
+#include <stdio.h>
+
+#include <rte_cycles.h>
+#include <rte_version.h>
+
+#include "ctrl/http/metrics.h"
+#include "ctrl/http/serve.h"
+#include "ctrl/log.h"
+#include "ctrl/node/daemon.h"
+
+#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NUMBER_MAX 12
+
+static const char *number_text(unsigned int n, char text[NUMBER_MAX])
+{
+	(void)snprintf(text, NUMBER_MAX, "%u", n);
+	return text;
+}
+
+// ── Ports ──────────────────────────────────────────────────────────────────────────────────────
+
+// Emits one counter, at offset, of every port. The number is what tells ports apart: names are cut.
+static void emit_ports(struct metric_sink *sink, const struct daemon *d, size_t offset)
+{
+	const struct tables *t = dataplane_tables(d->dp);
+	char number[NUMBER_MAX];
+
+	for (uint16_t i = 0; i < VPORT_MAX; i++) {
+		const struct vport *v = t->vports[i];
+		struct port_counters c;
+
+		if (v == NULL)
+			continue;
+		dataplane_port_counters(d->dp, i, &c);
+		metric_emit(sink, LABELS(number_text(i, number), v->name),
+			(double)*(const uint64_t *)((const char *)&c + offset));
+	}
+}
+
+static void collect_rx_packets(struct metric_sink *sink, void *d)
+{
+	emit_ports(sink, d, offsetof(struct port_counters, rx_packets));
+}
+
+static void collect_rx_bytes(struct metric_sink *sink, void *d)
+{
+	emit_ports(sink, d, offsetof(struct port_counters, rx_bytes));
+}
+
+static void collect_tx_packets(struct metric_sink *sink, void *d)
+{
+	emit_ports(sink, d, offsetof(struct port_counters, tx_packets));
+}
+
+static void collect_tx_bytes(struct metric_sink *sink, void *d)
+{
+	emit_ports(sink, d, offsetof(struct port_counters, tx_bytes));
+}
+
+static void collect_drops(struct metric_sink *sink, void *arg)
+{
+	const struct daemon *d = arg;
+	const struct tables *t = dataplane_tables(d->dp);
+	char number[NUMBER_MAX];
+
+	for (uint16_t i = 0; i < VPORT_MAX; i++) {
+		const struct vport *v = t->vports[i];
+		struct port_counters c;
+
+		if (v == NULL)
+			continue;
+		dataplane_port_counters(d->dp, i, &c);
+		for (enum drop_reason reason = 0; reason < DROP_REASON_COUNT; reason++) {
+			if (c.drops[reason] > 0)
+				metric_emit(sink,
+					LABELS(number_text(i, number), v->name, drop_name(reason)),
+					(double)c.drops[reason]);
+		}
+	}
+}
+
+static void register_ports(struct daemon *d)
+{
+	const char *const *labels = LABELS("port", "name");
+	struct metrics *m = d->metrics;
+
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_port_receive_packets_total",
+		"Packets that came in by a port.", labels, collect_rx_packets, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_port_receive_bytes_total",
+		"Bytes that came in by a port.", labels, collect_rx_bytes, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_port_transmit_packets_total",
+		"Packets that went out by a port.", labels, collect_tx_packets, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_port_transmit_bytes_total",
+		"Bytes that went out by a port.", labels, collect_tx_bytes, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_port_drops_total",
+		"Packets that were dropped, by the port where they came in and why.",
+		LABELS("port", "name", "reason"), collect_drops, d);
+}
+
+// ── Workers ────────────────────────────────────────────────────────────────────────────────────
+
+static void emit_workers(struct metric_sink *sink, const struct daemon *d, size_t offset, double by)
+{
+	char number[NUMBER_MAX];
+
+	for (uint16_t i = 0; i < dataplane_n_workers(d->dp); i++) {
+		struct worker_counters c;
+
+		dataplane_worker_counters(d->dp, i, &c);
+		metric_emit(sink, LABELS(number_text(i, number)),
+			(double)*(const uint64_t *)((const char *)&c + offset) / by);
+	}
+}
+
+static void collect_busy(struct metric_sink *sink, void *d)
+{
+	emit_workers(
+		sink, d, offsetof(struct worker_counters, cycles_busy), (double)rte_get_tsc_hz());
+}
+
+static void collect_idle(struct metric_sink *sink, void *d)
+{
+	emit_workers(
+		sink, d, offsetof(struct worker_counters, cycles_idle), (double)rte_get_tsc_hz());
+}
+
+static void collect_packets(struct metric_sink *sink, void *d)
+{
+	emit_workers(sink, d, offsetof(struct worker_counters, packets), 1);
+}
+
+static void register_workers(struct daemon *d)
+{
+	const char *const *labels = LABELS("worker");
+	struct metrics *m = d->metrics;
+
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_worker_busy_seconds_total",
+		"Time in rounds that found packets.", labels, collect_busy, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_worker_idle_seconds_total",
+		"Time in rounds that found none, without sleep.", labels, collect_idle, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_worker_packets_total",
+		"Packets that a worker has taken in.", labels, collect_packets, d);
+}
+
+// ── Objects ────────────────────────────────────────────────────────────────────────────────────
+
+static bool count_object(const struct object *, void *arg)
+{
+	++*(size_t *)arg;
+	return true;
+}
+
+static bool count_refused(const cJSON *, const char *, void *arg)
+{
+	++*(size_t *)arg;
+	return true;
+}
+
+static void collect_objects(struct metric_sink *sink, void *arg)
+{
+	const struct daemon *d = arg;
+
+	for (enum kind k = 0; k < KIND_COUNT; k++) {
+		size_t n = 0;
+
+		cache_each(d->cache, k, count_object, &n);
+		metric_emit(sink, LABELS(kind_name(k)), (double)n);
+	}
+}
+
+static void collect_refused(struct metric_sink *sink, void *arg)
+{
+	const struct daemon *d = arg;
+
+	for (enum kind k = 0; k < KIND_COUNT; k++) {
+		size_t n = 0;
+
+		cache_each_refused(d->cache, k, count_refused, &n);
+		metric_emit(sink, LABELS(kind_name(k)), (double)n);
+	}
+}
+
+static void collect_synced(struct metric_sink *sink, void *arg)
+{
+	const struct daemon *d = arg;
+
+	metric_emit(sink, NULL, cache_synced(d->cache));
+}
+
+static void register_objects(struct daemon *d)
+{
+	(void)metrics_collected(d->metrics, METRIC_GAUGE, "strata_objects",
+		"The cluster's objects that are in force.", LABELS("kind"), collect_objects, d);
+	(void)metrics_collected(d->metrics, METRIC_GAUGE, "strata_objects_not_in_force",
+		"Objects that are refused, or wait for their parent.", LABELS("kind"),
+		collect_refused, d);
+	(void)metrics_collected(d->metrics, METRIC_GAUGE, "strata_objects_synced",
+		"Whether the cluster's objects have all been read.", NULL, collect_synced, d);
+}
+
+// ── Serving ────────────────────────────────────────────────────────────────────────────────────
+
+static const char *unready(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return cache_synced(d->cache) ? NULL : "the cluster's objects are not read yet\n";
+}
+
+int metering_open(struct daemon *d)
+{
+	char message[MODEL_ERROR_MAX] = "out of memory";
+
+	if (d->config.metrics_port == 0)
+		return 0;
+	d->metrics = metrics_new();
+	if (d->metrics == NULL)
+		return log_err(-ENOMEM, "metrics");
+	metric_set(metrics_register(d->metrics, METRIC_GAUGE, "strata_build_info",
+			   "The program's version.", LABELS("version", "dpdk")),
+		LABELS(STRATA_VERSION, rte_version()), 1);
+	register_ports(d);
+	register_workers(d);
+	register_objects(d);
+	int ret = serve_open(&d->loop,
+		&(struct serve_conf){.address = d->config.metrics_address,
+			.metrics_port = d->config.metrics_port,
+			.metrics = d->metrics,
+			.unready = unready,
+			.arg = d},
+		&d->serve, message);
+	return ret < 0 ? log_err(ret, "metrics: %s", message) : 0;
+}
+
+void metering_close(struct daemon *d)
+{
+	serve_close(d->serve);
+	metrics_free(d->metrics);
+}
