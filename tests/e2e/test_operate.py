@@ -52,7 +52,8 @@ def node(lab, add_node):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(lab.directory / "notify"))
         node = add_node(1, env={"NOTIFY_SOCKET": str(lab.directory / "notify")}, settings={
-            "workers": {"cpus": [0, 1]}, "ports": {"vhostUser": {"mode": "server", "queues": 2}, "afxdp": {"mode": "native"}}})
+            "workers": {"cpus": [0, 1]}, "metrics": {"address": "127.0.0.1", "port": 9897},
+            "ports": {"vhostUser": {"mode": "server", "queues": 2}, "afxdp": {"mode": "native"}}})
         notify.settimeout(5)
         assert b"READY=1" in notify.recv(4096)
         yield node
@@ -65,6 +66,18 @@ def test_two_workers_share_the_ports(lab, node):
         for target in "abcd":
             assert source == target or lab.pods[source].ping(lab.pods[target].address(4))
     assert [w["queues"] > 0 for w in node.show("worker")] == [True, True]
+
+
+def test_prometheus_reads_what_goes_through_the_ports(lab, node):
+    a, b = lab.pods["a"], lab.pods["b"]
+    assert a.ping(b.address(4))
+    lines = run(["curl", "-sf", "http://127.0.0.1:9897/metrics"], ns=node.ns).splitlines()
+    series = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert len(series) == sum(not line.startswith("#") for line in lines)
+    received = [float(v) for k, v in series.items() if k.startswith("strata_port_receive_packets_total") and "/a/" in k]
+    assert len(received) == 1 and received[0] >= 1
+    assert series['strata_objects{kind="Pod"}'] == str(len(node.get("pod"))) != "0"
+    assert run(["curl", "-sf", "http://127.0.0.1:9897/readyz"], ns=node.ns) == "ok\n"
 
 
 def test_native_xdp_is_used_when_asked_for(lab, node):
