@@ -16,6 +16,7 @@ struct selection_conf {
 	const char *network_type; // DEFAULT_NETWORK_TYPE; not set: Underlay
 	const char *ip_family; // DEFAULT_IP_FAMILY; not set: IPv4
 	const char *stateful_kinds; // comma list of kinds whose pods keep their addresses
+	const char *pod_selector; // pods that are cared for; pod_selector.h
 	bool ip_retain; // for pods that do not say themselves
 };
 

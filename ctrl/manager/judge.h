@@ -26,4 +26,4 @@ struct pod_question {
 bool pod_ask(const struct judge_conf *conf, const struct pod *pod, const struct facts *f,
 	struct pod_question *ret, char error[SELECTION_ERROR_MAX]);
 // Whether the webhooks leave the Pod alone.
-bool pod_is_ignored(const struct pod *pod);
+bool pod_is_ignored(const struct judge_conf *conf, const struct pod *pod);

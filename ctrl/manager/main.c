@@ -103,7 +103,9 @@ static int open_store(struct program *p, char message[MODEL_ERROR_MAX])
 		&(struct store_kube_conf){.kubeconfig = p->o.kubeconfig,
 			.component = "manager",
 			.kinds = KINDS,
-			.allow_insecure = p->o.allow_insecure},
+			.allow_insecure = p->o.allow_insecure,
+			.qps = p->o.qps,
+			.burst = p->o.burst},
 		&p->store, message);
 
 	if (ret < 0)
@@ -128,6 +130,7 @@ static int open_manager(struct program *p)
 		&(struct manager_conf){.default_network_type = p->o.default_network_type,
 			.default_ip_family = p->o.default_ip_family,
 			.stateful_kinds = p->o.stateful_kinds,
+			.pod_selector = p->o.pod_selector,
 			.default_ip_retain = p->o.default_ip_retain,
 			.create_defaults = p->o.create_defaults,
 			.vm_ip_retain = p->o.vm_ip_retain,
@@ -150,6 +153,7 @@ static int open_webhook(struct program *p, char message[MODEL_ERROR_MAX])
 	p->selection = (struct selection_conf){.network_type = p->o.default_network_type,
 		.ip_family = p->o.default_ip_family,
 		.stateful_kinds = p->o.stateful_kinds,
+		.pod_selector = p->o.pod_selector,
 		.ip_retain = p->o.default_ip_retain};
 	return webhook_start(&p->loop, p->client,
 		&(struct webhook_conf){.port = p->o.webhook_port,
@@ -295,6 +299,9 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_set_level(p.o.log_level);
+	if (p.o.concurrency)
+		log_notice(
+			"--controller-concurrency has no effect: all controllers share one thread");
 	(void)signal(SIGPIPE, SIG_IGN); // a client that leaves is an error of a write
 	return run(&p) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

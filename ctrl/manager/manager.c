@@ -211,6 +211,7 @@ static void manager_release(struct manager *m)
 	free(m->network_type);
 	free(m->ip_family);
 	free(m->stateful_kinds);
+	free(m->pod_selector);
 	free(m->lock_path);
 	free(m);
 }
@@ -220,6 +221,7 @@ static int copy_conf(struct manager *m, const struct manager_conf *conf)
 	m->network_type =
 		strdup(conf->default_network_type != NULL ? conf->default_network_type : "");
 	m->ip_family = strdup(conf->default_ip_family != NULL ? conf->default_ip_family : "");
+	m->pod_selector = strdup(conf->pod_selector != NULL ? conf->pod_selector : "");
 	m->stateful_kinds = strdup(conf->stateful_kinds != NULL ? conf->stateful_kinds : "");
 	m->lock_path = conf->lock_path != NULL ? strdup(conf->lock_path) : NULL;
 	m->create_defaults = conf->create_defaults;
@@ -227,9 +229,10 @@ static int copy_conf(struct manager *m, const struct manager_conf *conf)
 	m->selection = (struct selection_conf){.network_type = m->network_type,
 		.ip_family = m->ip_family,
 		.stateful_kinds = m->stateful_kinds,
+		.pod_selector = m->pod_selector,
 		.ip_retain = conf->default_ip_retain};
 	bool ok = m->network_type != NULL && m->ip_family != NULL && m->stateful_kinds != NULL &&
-		  (conf->lock_path == NULL || m->lock_path != NULL);
+		  m->pod_selector != NULL && (conf->lock_path == NULL || m->lock_path != NULL);
 	return ok ? 0 : -ENOMEM;
 }
 

@@ -21,6 +21,8 @@ struct manager_conf {
 	const char *default_network_type; // "Overlay" or "Underlay" (DEFAULT_NETWORK_TYPE)
 	const char *default_ip_family; // "IPv4", "IPv6", "DualStack"
 	const char *stateful_kinds; // comma list, "StatefulSet"
+	const char
+		*pod_selector; // only such pods get addresses; NULL: all (ctrl/ipam/pod_selector.h)
 	bool default_ip_retain;
 	bool create_defaults; // make network-0 and subnet-0-network-0 when there is no Network at all
 	const char *lock_path; // file lock that elects the active one; NULL: always active, unless

@@ -10,9 +10,11 @@
 #include <strings.h>
 
 #include "ctrl/ipam/ipam.h"
+#include "ctrl/ipam/pod_selector.h"
 #include "ctrl/ipam/selection.h"
 
 #define DURATION_MAX_MS 3600000
+#define RATE_MAX 1000000
 
 const char options_usage[] =
 	"strata-manager " STRATA_VERSION ": address management for a Kubernetes cluster\n"
@@ -31,6 +33,15 @@ const char options_usage[] =
 	"  --stateful-workload-kinds LIST kinds whose pods may (default: StatefulSet)\n"
 	"  --feature-gates LIST           VMIPRetain=true: virtual machines of KubeVirt keep "
 	"theirs\n"
+	"  --pod-label-selector SELECTOR  only pods whose labels match get addresses, and are "
+	"looked at by\n"
+	"                                 the webhooks: app=web,tier in (a,b),!test (default: "
+	"all)\n"
+	"  --kube-client-qps NUMBER       requests a second to the API server at most, Lease and "
+	"watches\n"
+	"                                 apart; 0: no limit (default: 0)\n"
+	"  --kube-client-burst NUMBER     so many at once before that counts (default: 600)\n"
+	"  --controller-concurrency LIST  no effect: all controllers share one thread\n"
 	"  --create-defaults=BOOL         without any Network, make network-0 (Overlay, VNI 4) and "
 	"its\n"
 	"                                 Subnet 100.64.0.0/16 (default: false)\n"
@@ -67,6 +78,10 @@ enum flag {
 	FLAG_IP_RETAIN,
 	FLAG_STATEFUL_KINDS,
 	FLAG_FEATURE_GATES,
+	FLAG_POD_SELECTOR,
+	FLAG_QPS,
+	FLAG_BURST,
+	FLAG_CONCURRENCY,
 	FLAG_CREATE_DEFAULTS,
 	FLAG_METRICS_PORT,
 	FLAG_PROBE_PORT,
@@ -92,6 +107,10 @@ static const struct option flags[] = {
 		.has_arg = required_argument,
 		.val = FLAG_STATEFUL_KINDS},
 	{.name = "feature-gates", .has_arg = required_argument, .val = FLAG_FEATURE_GATES},
+	{.name = "pod-label-selector", .has_arg = required_argument, .val = FLAG_POD_SELECTOR},
+	{.name = "kube-client-qps", .has_arg = required_argument, .val = FLAG_QPS},
+	{.name = "kube-client-burst", .has_arg = required_argument, .val = FLAG_BURST},
+	{.name = "controller-concurrency", .has_arg = required_argument, .val = FLAG_CONCURRENCY},
 	{.name = "create-defaults", .has_arg = optional_argument, .val = FLAG_CREATE_DEFAULTS},
 	{.name = "metrics-port", .has_arg = required_argument, .val = FLAG_METRICS_PORT},
 	{.name = "health-probe-port", .has_arg = required_argument, .val = FLAG_PROBE_PORT},
@@ -184,6 +203,38 @@ static bool parse_gates(const char *text, struct options *o, char error[OPTIONS_
 	return true;
 }
 
+static bool parse_qps(const char *text, double *ret)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(n <= RATE_MAX))
+		return false;
+	*ret = n;
+	return true;
+}
+
+static bool take_rate(int flag, const char *value, struct options *o, char error[OPTIONS_ERROR_MAX])
+{
+	double burst;
+
+	if (flag == FLAG_QPS)
+		return parse_qps(value, &o->qps) ||
+		       refuse(error, "--kube-client-qps: '%s' is no number of requests", value);
+	if (!parse_qps(value, &burst) || burst < 1 || value[strspn(value, "0123456789")] != '\0')
+		return refuse(error, "--kube-client-burst: '%s' is no number of requests", value);
+	o->burst = (unsigned int)burst;
+	return true;
+}
+
+static bool take_selector(const char *value, struct options *o, char error[OPTIONS_ERROR_MAX])
+{
+	char why[POD_SELECTOR_ERROR_MAX];
+
+	o->pod_selector = value;
+	return pod_selector_check(value, why) || refuse(error, "--pod-label-selector: %s", why);
+}
+
 static bool take_text(int flag, const char *value, struct options *o, char error[OPTIONS_ERROR_MAX])
 {
 	switch (flag) {
@@ -211,6 +262,14 @@ static bool take_text(int flag, const char *value, struct options *o, char error
 			       value);
 	case FLAG_FEATURE_GATES:
 		return parse_gates(value, o, error);
+	case FLAG_POD_SELECTOR:
+		return take_selector(value, o, error);
+	case FLAG_QPS:
+	case FLAG_BURST:
+		return take_rate(flag, value, o, error);
+	case FLAG_CONCURRENCY:
+		o->concurrency = true;
+		return true;
 	default:
 		return refuse(error, "try --help");
 	}
@@ -290,6 +349,7 @@ enum options_result options_parse(int argc, char **argv, const char *(*env)(cons
 		.default_ip_family = family != NULL ? family : "",
 		.stateful_kinds = "StatefulSet",
 		.default_ip_retain = true,
+		.burst = 600,
 		.leader_elect = true,
 		.lease_name = "strata-manager",
 		.lease_ms = 15000,

@@ -22,6 +22,10 @@ struct options { // texts are borrowed from argv and the environment
 	uint16_t metrics_port, probe_port; // 0: none; the probes' own, or the metrics' if 0
 	uint16_t webhook_port; // 0: no webhooks
 	const char *webhook_names; // more names for their certificate; NULL: none
+	const char *pod_selector; // NULL: all pods
+	double qps; // 0: no limit
+	unsigned int burst;
+	bool concurrency; // of controllers was asked for, which has no effect
 	bool allow_insecure;
 	enum log_level log_level;
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/ipam/pod_selector.h"
+
 static void sort_instance(struct look *l, const struct ipinstance *ip)
 {
 	bool bound = ip->binding.node_name[0] != '\0';
@@ -89,6 +91,13 @@ static bool has_ended(const struct pod *pod)
 	       (strcmp(pod->phase, "Succeeded") == 0 && pod->all_containers_have_status);
 }
 
+// A pod that has an address stays ours, whatever becomes of its labels.
+static bool is_cared_for(const struct look *l)
+{
+	return l->n_mine > 0 ||
+	       pod_selector_matches(l->m->selection.pod_selector, &l->pod->obj.meta.labels);
+}
+
 void pod_reconcile(struct manager *m, const char *key)
 {
 	struct pod_state *s = pod_state_get(m, key);
@@ -104,7 +113,7 @@ void pod_reconcile(struct manager *m, const char *key)
 		return;
 	else if (has_ended(l.pod))
 		pod_step_end(&l);
-	else if (l.pod->node_name[0] != '\0')
+	else if (l.pod->node_name[0] != '\0' && is_cared_for(&l))
 		pod_step_live(&l);
 	if (l.pod == NULL && s->n_instances == 0 && s->n_requests == 0 && !s->asking)
 		pod_state_free(m, s);

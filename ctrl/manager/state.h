@@ -82,7 +82,7 @@ struct manager {
 	struct store *store;
 	struct cache *cache;
 	struct cache_subscriber sub;
-	char *network_type, *ip_family, *stateful_kinds, *lock_path; // owned
+	char *network_type, *ip_family, *stateful_kinds, *pod_selector, *lock_path; // owned
 	struct selection_conf selection; // of them
 	bool create_defaults;
 	bool defaults_due; // they are to be made and not all are there

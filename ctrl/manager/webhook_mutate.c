@@ -190,7 +190,7 @@ void judge_mutate(const struct judge_conf *conf, const struct review *r, const s
 	struct patch p = {.pod = r->raw};
 
 	if (r->kind == KIND_POD && r->subresource[0] == '\0' && r->operation == REVIEW_CREATE &&
-		pod != NULL && !pod_is_ignored(pod)) {
+		pod != NULL && !pod_is_ignored(conf, pod)) {
 		p.ops = cJSON_CreateArray();
 		p.failed = p.ops == NULL;
 		mutate(conf, pod, f, &p, &a);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ctrl/ipam/pod_selector.h"
 #include "ctrl/manager/judge.h"
 
 #define CODE_DENIED 403
@@ -72,11 +73,13 @@ bool pod_ask(const struct judge_conf *conf, const struct pod *pod, const struct 
 	return ok;
 }
 
-bool pod_is_ignored(const struct pod *pod)
+bool pod_is_ignored(const struct judge_conf *conf, const struct pod *pod)
 {
 	const char *value = key_values_get(&pod->obj.meta.labels, LABEL_WEBHOOK_IGNORE);
 
-	return value != NULL && (strcmp(value, "true") == 0 || strcmp(value, "TRUE") == 0);
+	if (value != NULL && (strcmp(value, "true") == 0 || strcmp(value, "TRUE") == 0))
+		return true;
+	return !pod_selector_matches(conf->selection.pod_selector, &pod->obj.meta.labels);
 }
 
 // ── That it agrees ─────────────────────────────────────────────────────────────────────────────
@@ -271,7 +274,7 @@ void judge_pod(const struct judge_conf *conf, const struct review *r, const stru
 	struct pod_question q;
 
 	// The API server judges Pods by itself; one that we cannot read is not ours to refuse.
-	if (pod == NULL || pod->host_network || pod_is_ignored(pod))
+	if (pod == NULL || pod->host_network || pod_is_ignored(conf, pod))
 		return;
 	if (!pod_ask(conf, pod, f, &q, error)) {
 		(void)refuse_question(pod, &q, error, a);

@@ -92,7 +92,9 @@ int store_kube_open(uv_loop_t *loop, const struct store_kube_conf *conf, struct 
 {
 	const struct kube_conf client = {.kubeconfig = conf->kubeconfig,
 		.component = conf->component,
-		.allow_insecure = conf->allow_insecure};
+		.allow_insecure = conf->allow_insecure,
+		.qps = conf->qps,
+		.burst = conf->burst};
 	struct kube_store *k = calloc(1, sizeof(*k));
 	int ret = k != NULL ? init(k, conf) : -ENOMEM;
 

@@ -17,6 +17,15 @@
 
 static void on_wake(uv_timer_t *timer);
 
+// When its turn comes, if it may fly: at once, or later; ms of the loop.
+static uint64_t due_at(const struct kube_client *c, const struct kube_transfer *t)
+{
+	uint64_t turn = t->data != NULL ? 0 : kube_rate_wait(&c->rate, uv_now(c->loop));
+
+	turn += uv_now(c->loop);
+	return t->due > turn ? t->due : turn;
+}
+
 static bool may_fly(const struct kube_client *c, const struct kube_transfer *t)
 {
 	return t->data != NULL || c->n_flies < KUBE_FLIGHTS_MAX;
@@ -31,8 +40,8 @@ static void wake(struct kube_client *c)
 	if (c->closing)
 		return;
 	DL_FOREACH (c->waits, t) {
-		if (may_fly(c, t) && t->due < first)
-			first = t->due;
+		if (may_fly(c, t) && due_at(c, t) < first)
+			first = due_at(c, t);
 		if (first <= now)
 			break;
 	}
@@ -94,6 +103,8 @@ static void take_off(struct kube_transfer *t)
 	t->state = FLIGHT_FLIES;
 	t->n_tries++;
 	c->n_flies += t->data == NULL;
+	if (t->data == NULL)
+		kube_rate_take(&c->rate, uv_now(c->loop));
 	DL_APPEND(c->flies, t);
 }
 
@@ -103,7 +114,7 @@ static struct kube_transfer *first_due(struct kube_client *c)
 	uint64_t now = uv_now(c->loop);
 
 	DL_FOREACH (c->waits, t) {
-		if (t->due <= now && may_fly(c, t))
+		if (due_at(c, t) <= now && may_fly(c, t))
 			return t;
 	}
 	return NULL;
@@ -324,6 +335,7 @@ int kube_client_open(uv_loop_t *loop, const struct kube_conf *conf, struct kube_
 		return ret;
 	}
 	c->refreshed_at = uv_now(loop);
+	kube_rate_init(&c->rate, conf->qps, conf->burst, uv_now(loop));
 	(void)uv_timer_init(loop, &c->wake_timer);
 	(void)uv_timer_init(loop, &c->refresh_timer);
 	c->wake_timer.data = c->refresh_timer.data = c;

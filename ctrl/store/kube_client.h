@@ -21,6 +21,8 @@ struct kube_conf {
 	const char *kubeconfig; // a file; NULL: the Pod's service account
 	const char *component; // "vswitchd", "manager": User-Agent is strata-<component>/<version>
 	bool allow_insecure; // follows the kubeconfig's insecure-skip-tls-verify
+	double qps; // requests a second, watches apart; 0: no limit
+	unsigned int burst; // so many at once before
 };
 
 // status: of HTTP; or a negative errno if there was no complete answer (-ETIMEDOUT, -ECONNREFUSED,

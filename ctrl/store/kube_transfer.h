@@ -13,6 +13,7 @@
 
 #include "ctrl/store/kube_client.h"
 #include "ctrl/store/kube_credentials.h"
+#include "ctrl/store/kube_rate.h"
 
 // Limits.
 #define KUBE_ANSWER_MAX (64 * 1024 * 1024) // bytes of an answer, unpacked
@@ -96,6 +97,7 @@ struct kube_client {
 	char complaint[MODEL_ERROR_MAX]; // logged last about credentials; "": all is well
 	struct kube_transfer *waits, *flies, *ready; // owned; in order
 	unsigned int n_flies; // without streams
+	struct kube_rate rate; // likewise
 };
 
 // Starts a request; NULL without memory. It is the client's and ends with done, or with kube_cancel.

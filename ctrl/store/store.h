@@ -98,6 +98,8 @@ struct store_kube_conf {
 	const char *node_name; // brings that Node and its Pods only; NULL: all
 	uint32_t kinds; // to watch: 1U << KIND_…; SYNCED comes for these only
 	bool allow_insecure; // follows the kubeconfig's insecure-skip-tls-verify
+	double qps; // requests a second, watches apart; 0: no limit
+	unsigned int burst; // so many at once before
 };
 
 // Opens the kube back end. Connecting is up to the loop: a server that is not there yet is waited

@@ -163,6 +163,52 @@ def test_a_doubled_address_is_found_and_said_and_the_first_owner_keeps_it(world,
     assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
 
 
+# ── flags ─────────────────────────────────────────────────────────────────────────────────────────
+
+def instead(world, *flags):
+    """The one manager of these tests, with other flags."""
+    world.end()
+    return world.start("--feature-gates=VMIPRetain=true", *flags, env={"DEFAULT_NETWORK_TYPE": "Overlay"})
+
+
+def test_a_selector_says_which_pods_get_addresses(world, ns):
+    instead(world, "--pod-label-selector=switch in (ours, strata),!test", "--controller-concurrency=Pod=1").wait_leading()
+    try:
+        world.post(pod(ns, "theirs", on="defect1"))
+        world.post(pod(ns, "tested", on="defect1", labels={"switch": "ours", "test": ""}))
+        p, (i,) = create(world, ns, "ours", labels={"switch": "ours"})
+        assert {i["spec"]["binding"]["podName"] for i in world.instances(ns)} == {"ours"}
+        world.patch(f"/api/v1/namespaces/{ns}/pods/theirs", {"metadata": {"labels": {"switch": "strata"}}})
+        world.wait_bound(world.pod(ns, "theirs"))
+        # Who has one keeps it, and gives it back at the end.
+        world.patch(f"/api/v1/namespaces/{ns}/pods/ours", {"metadata": {"labels": {"switch": None}}})
+        create(world, ns, "later", labels={"switch": "ours"})
+        assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
+        for name in ("ours", "theirs", "later"):
+            world.delete_pod(ns, name)
+        world.wait_free(ns)
+        assert "--controller-concurrency has no effect" in world.logs()
+    finally:
+        instead(world).wait_leading()
+
+
+def test_no_more_requests_are_sent_than_the_flags_say(world):
+    def asked(since):
+        """What the store asked for; the Lease is not its."""
+        return [e["requestURI"] for e in world.api.requests("strata-manager", verb="list")][since:]
+
+    world.end()
+    before = len(asked(0))
+    held = instead(world, "--kube-client-qps=0.001", "--kube-client-burst=3")
+    try:
+        wait_until(held.leads, held.process.log_text, timeout=60)  # by a client of its own
+        wait_until(lambda: len(asked(before)) >= 3, lambda: str(asked(before)))
+        assert held.http("/readyz").endswith("503")
+        assert len(asked(before)) == 3
+    finally:
+        instead(world, "--kube-client-qps=300", "--kube-client-burst=600").wait_leading()
+
+
 # ── virtual machines ──────────────────────────────────────────────────────────────────────────────
 
 def kubevirt(kind, plural):

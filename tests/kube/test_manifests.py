@@ -39,14 +39,15 @@ def test_values_arrive_where_they_are_documented_to():
     objects = rendered("--set", "node.uplink=eth1", "--set", "defaultNetworkType=Underlay", "--set", "apiServer.host=192.0.2.1",
                        "--set", "apiServer.port=6443", "--set", "node.hugepages={hugepages-2Mi: 512Mi}",
                        "--set", "node.resources={requests: {cpu: 1, memory: 1Gi}}", "--set", "image.tag=t1",
-                       "--set", "manager.webhookPort=19898")
+                       "--set", "manager.webhookPort=19898", "--set", "manager.podLabelSelector=app in (a)")
     node = objects["DaemonSet", "strata-node"]["spec"]["template"]["spec"]["containers"][0]
     env = {e["name"]: e.get("value") for e in node["env"]}
     assert env["STRATA_UPLINK"] == "eth1" and env["DEFAULT_NETWORK_TYPE"] == "Underlay"
     assert env["KUBERNETES_SERVICE_HOST"] == "192.0.2.1" and env["KUBERNETES_SERVICE_PORT"] == "6443"
     assert node["image"].endswith("/strata:t1")
     assert node["resources"] == {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"hugepages-2Mi": "512Mi"}}
-    assert "--webhook-port=19898" in objects["Deployment", "strata-manager"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    command = objects["Deployment", "strata-manager"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert {"--webhook-port=19898", "--pod-label-selector=app in (a)", "--kube-client-qps=0"} <= set(command)
     assert objects["Service", "strata-webhook"]["spec"]["ports"][0]["targetPort"] == 19898
 
 

@@ -20,7 +20,8 @@ static const char *env(const char *name)
 
 static enum options_result parse(const char *a, const char *b)
 {
-	char name[] = "strata-manager", first[128] = "", second[128] = "";
+	static char first[128], second[128]; // borrowed by the options
+	char name[] = "strata-manager";
 	char *argv[] = {name, first, second, NULL};
 	int argc = 1 + (a != NULL) + (b != NULL);
 
@@ -93,9 +94,28 @@ static void what_is_wrong_is_named(void **)
 	assert_wrong(NULL, NULL, "DEFAULT_NETWORK_TYPE: unrecognized network type sideways");
 }
 
+static void hybridnets_other_flags_are_known(void **)
+{
+	assert_int_equal(parse("--kube-client-qps=300", "--kube-client-burst=500"), OPTIONS_RUN);
+	assert_true(o.qps > 299 && o.qps < 301);
+	assert_int_equal(o.burst, 500);
+	assert_int_equal(
+		parse("--pod-label-selector=app in (a,b)", "--controller-concurrency=Pod=1,IPAM=1"),
+		OPTIONS_RUN);
+	assert_string_equal(o.pod_selector, "app in (a,b)");
+	assert_true(o.concurrency);
+	assert_wrong("--pod-label-selector=app IN (a)", NULL,
+		"--pod-label-selector: \"IN\" is not a valid pod selector operator");
+	assert_wrong(
+		"--kube-client-qps=-1", NULL, "--kube-client-qps: '-1' is no number of requests");
+	assert_wrong(
+		"--kube-client-burst=0", NULL, "--kube-client-burst: '0' is no number of requests");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hybridnets_other_flags_are_known),
 		cmocka_unit_test(without_flags_it_is_as_hybridnet_is),
 		cmocka_unit_test(flags_are_taken_as_go_takes_them),
 		cmocka_unit_test(what_is_wrong_is_named),
