@@ -139,7 +139,7 @@ enum vm_answer vm_owner(struct manager *m, struct pod_state *s, const struct pod
 			return VM_ASKING; // the next event tries again
 		vm->m = m;
 		memcpy(vm->pod, s->key, sizeof(vm->pod));
-		memcpy(vm->namespace, pod->obj.meta.namespace, sizeof(vm->namespace));
+		strcpy(vm->namespace, pod->obj.meta.namespace);
 	}
 	if (!vm->asking && !vm->known) {
 		ask(vm, "virtualmachineinstances", vmi->name, on_vmi);

@@ -17,18 +17,6 @@ static void answer(struct review_answer *a, bool ok)
 
 // ── Networks, Subnets ──────────────────────────────────────────────────────────────────────────
 
-// What is deleted, by its name alone if what is stored is malformed. Owned.
-static struct object *doomed(const struct review *r, size_t size)
-{
-	struct object *obj = calloc(1, size);
-
-	if (obj != NULL) {
-		obj->kind = r->kind;
-		(void)snprintf(obj->meta.name, sizeof(obj->meta.name), "%s", review_name(r));
-	}
-	return obj;
-}
-
 static void judge_delete(
 	const struct admission_view *view, const struct review *r, struct review_answer *a)
 {
@@ -36,9 +24,8 @@ static void judge_delete(
 	struct object *made = NULL;
 	const struct object *obj = r->old;
 
-	if (obj == NULL)
-		obj = made =
-			doomed(r, is_network ? sizeof(struct network) : sizeof(struct subnet_obj));
+	if (obj == NULL) // what is stored is malformed: its name is all there is
+		obj = made = object_named(r->kind, review_name(r));
 	if (obj == NULL) {
 		(void)review_refuse(a, 500, "out of memory");
 		return;

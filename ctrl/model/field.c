@@ -80,7 +80,8 @@ const cJSON *field_list(struct reader *r, const cJSON *obj, const char *path)
 	return r->failed ? NULL : value;
 }
 
-void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size)
+void field_borrow(
+	struct reader *r, const cJSON *obj, const char *path, size_t size, const char **ret)
 {
 	const cJSON *value = value_at(r, obj, path);
 
@@ -88,10 +89,19 @@ void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret,
 		return;
 	if (!cJSON_IsString(value))
 		reader_fail(r, path, "a string", value);
-	else if (strlen(value->valuestring) >= ret_size)
+	else if (strlen(value->valuestring) >= size)
 		reader_fail(r, path, "shorter", value);
 	else
-		strcpy(ret, value->valuestring);
+		*ret = value->valuestring;
+}
+
+void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size)
+{
+	const char *text = NULL;
+
+	field_borrow(r, obj, path, ret_size, &text);
+	if (text != NULL)
+		strcpy(ret, text);
 }
 
 // A DNS subdomain (RFC 1123): labels of lower-case letters, digits and '-', joined by dots, each with
@@ -112,10 +122,10 @@ static bool name_valid(const char *name)
 	return !edge && name[strlen(name) - 1] != '-';
 }
 
-void field_name(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size)
+void field_name(struct reader *r, const cJSON *obj, const char *path, size_t size, const char **ret)
 {
-	field_text(r, obj, path, ret, ret_size);
-	if (!r->failed && !name_valid(ret))
+	field_borrow(r, obj, path, size, ret);
+	if (!r->failed && !name_valid(*ret))
 		reader_fail(r, path, "a DNS subdomain", value_at(r, obj, path));
 }
 

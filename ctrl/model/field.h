@@ -28,8 +28,12 @@ const char *field_string(const cJSON *obj, const char *name);
 const cJSON *field_object(struct reader *r, const cJSON *obj, const char *path);
 const cJSON *field_list(struct reader *r, const cJSON *obj, const char *path);
 void field_text(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);
-// A name of an object: as field_text, and neither "" nor more than a DNS subdomain's characters.
-void field_name(struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);
+// As field_text, but *ret is obj's own text: shorter than size.
+void field_borrow(
+	struct reader *r, const cJSON *obj, const char *path, size_t size, const char **ret);
+// A name of an object: as field_borrow, and neither "" nor more than a DNS subdomain's characters.
+void field_name(
+	struct reader *r, const cJSON *obj, const char *path, size_t size, const char **ret);
 // As field_text, but a number is taken as its text: people forget the quotes of "4".
 void field_version(
 	struct reader *r, const cJSON *obj, const char *path, char *ret, size_t ret_size);

@@ -8,6 +8,10 @@
 
 #include "ctrl/model/decode.h"
 
+#define TEXT_MAX 64 // of a kind or uid, with NUL
+#define SANDBOX_MAX 128
+#define TIME_TEXT_MAX 40
+
 static void address_decode(struct reader *r, const cJSON *address, struct ipinstance *i)
 {
 	char ip[CIDR_TEXT_MAX] = "";
@@ -32,40 +36,37 @@ static void binding_decode(struct reader *r, const cJSON *binding, struct ipinst
 	const cJSON *ref = field_object(r, binding, "spec.binding.referredObject");
 	const cJSON *stateful = field_object(r, binding, "spec.binding.stateful");
 
-	field_text(r, ref, "spec.binding.referredObject.kind", i->binding.referred_kind,
-		sizeof(i->binding.referred_kind));
-	field_text(r, ref, "spec.binding.referredObject.name", i->binding.referred_name,
-		sizeof(i->binding.referred_name));
-	field_text(r, ref, "spec.binding.referredObject.uid", i->binding.referred_uid,
-		sizeof(i->binding.referred_uid));
-	field_text(r, binding, "spec.binding.nodeName", i->binding.node_name,
-		sizeof(i->binding.node_name));
-	field_text(r, binding, "spec.binding.podName", i->binding.pod_name,
-		sizeof(i->binding.pod_name));
-	field_text(
-		r, binding, "spec.binding.podUID", i->binding.pod_uid, sizeof(i->binding.pod_uid));
+	field_borrow(r, binding, "spec.binding.nodeName", NAME_MAX_LEN, &i->binding.node_name);
+	field_borrow(r, binding, "spec.binding.podName", NAME_MAX_LEN, &i->binding.pod_name);
+	field_borrow(
+		r, ref, "spec.binding.referredObject.kind", TEXT_MAX, &i->binding.referred_kind);
+	field_borrow(r, ref, "spec.binding.referredObject.name", NAME_MAX_LEN,
+		&i->binding.referred_name);
+	field_borrow(r, ref, "spec.binding.referredObject.uid", TEXT_MAX, &i->binding.referred_uid);
+	field_borrow(r, binding, "spec.binding.podUID", TEXT_MAX, &i->binding.pod_uid);
 	field_int(r, stateful, "spec.binding.stateful.index", &i->binding.has_stateful_index,
 		&i->binding.stateful_index);
+}
+
+static void status_decode(struct reader *r, const cJSON *status, struct ipinstance *i)
+{
+	field_borrow(r, status, "status.nodeName", NAME_MAX_LEN, &i->status.node_name);
+	field_borrow(r, status, "status.podName", NAME_MAX_LEN, &i->status.pod_name);
+	field_borrow(r, status, "status.podNamespace", LABEL_MAX_LEN, &i->status.pod_namespace);
+	field_borrow(r, status, "status.sandboxID", SANDBOX_MAX, &i->status.sandbox_id);
+	field_borrow(
+		r, status, "status.updateTimestamp", TIME_TEXT_MAX, &i->status.update_timestamp);
 }
 
 void ipinstance_decode(struct reader *r, const cJSON *json, struct ipinstance *i)
 {
 	const cJSON *spec = field_object(r, json, "spec");
-	const cJSON *status = field_object(r, json, "status");
 
-	field_text(r, spec, "spec.network", i->network, sizeof(i->network));
-	field_text(r, spec, "spec.subnet", i->subnet, sizeof(i->subnet));
+	field_borrow(r, spec, "spec.network", NAME_MAX_LEN, &i->network);
+	field_borrow(r, spec, "spec.subnet", NAME_MAX_LEN, &i->subnet);
 	address_decode(r, field_object(r, spec, "spec.address"), i);
 	binding_decode(r, field_object(r, spec, "spec.binding"), i);
-
-	field_text(r, status, "status.nodeName", i->status.node_name, sizeof(i->status.node_name));
-	field_text(r, status, "status.podName", i->status.pod_name, sizeof(i->status.pod_name));
-	field_text(r, status, "status.podNamespace", i->status.pod_namespace,
-		sizeof(i->status.pod_namespace));
-	field_text(
-		r, status, "status.sandboxID", i->status.sandbox_id, sizeof(i->status.sandbox_id));
-	field_text(r, status, "status.updateTimestamp", i->status.update_timestamp,
-		sizeof(i->status.update_timestamp));
+	status_decode(r, field_object(r, json, "status"), i);
 }
 
 void ipinstance_name(const struct in6_addr *ip, char buf[64])

@@ -6,8 +6,8 @@
 
 struct ipinstance {
 	struct object obj;
-	char network[NAME_MAX_LEN];
-	char subnet[NAME_MAX_LEN];
+	const char *network;
+	const char *subnet;
 	struct {
 		char version[8]; // "4" or "6"; not given: as ip is
 		struct cidr ip; // address with the Subnet's mask
@@ -18,17 +18,16 @@ struct ipinstance {
 		uint8_t mac[6];
 	} address;
 	struct {
-		char referred_kind[64], referred_name[NAME_MAX_LEN], referred_uid[64];
-		char node_name[NAME_MAX_LEN]; // "": reserved
-		char pod_name[NAME_MAX_LEN];
-		char pod_uid[64];
+		const char *referred_kind, *referred_name, *referred_uid;
+		const char *node_name; // "": reserved
+		const char *pod_name;
+		const char *pod_uid;
 		bool has_stateful_index;
 		int64_t stateful_index;
 	} binding;
 	struct {
-		char node_name[NAME_MAX_LEN], pod_name[NAME_MAX_LEN], pod_namespace[64],
-			sandbox_id[128];
-		char update_timestamp[40];
+		const char *node_name, *pod_name, *pod_namespace, *sandbox_id;
+		const char *update_timestamp;
 	} status;
 };
 

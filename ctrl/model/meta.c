@@ -7,6 +7,8 @@
 #include "ctrl/model/decode.h"
 
 #define DEFAULT_NAMESPACE "default"
+#define TEXT_MAX 64 // of what only the store reads
+#define TIME_TEXT_MAX 40
 
 const char *key_values_get(const struct key_values *kvs, const char *key)
 {
@@ -155,25 +157,23 @@ void meta_decode(struct reader *r, const cJSON *json, bool namespaced, struct me
 {
 	const cJSON *obj = field_object(r, json, "metadata");
 
-	field_name(r, obj, "metadata.name", meta->name, sizeof(meta->name));
+	field_name(r, obj, "metadata.name", NAME_MAX_LEN, &meta->name);
 	if (namespaced) {
-		strcpy(meta->namespace, DEFAULT_NAMESPACE);
-		field_name(r, obj, "metadata.namespace", meta->namespace, sizeof(meta->namespace));
+		meta->namespace = DEFAULT_NAMESPACE;
+		field_name(r, obj, "metadata.namespace", LABEL_MAX_LEN, &meta->namespace);
 		if (strchr(meta->namespace, '.') != NULL)
 			reader_fail(r, "metadata.namespace", "a DNS label",
 				field_get(obj, "namespace"));
 	}
-	field_text(r, obj, "metadata.uid", meta->uid, sizeof(meta->uid));
-	field_text(r, obj, "metadata.resourceVersion", meta->resource_version,
-		sizeof(meta->resource_version));
+	meta->deleting = field_get(obj, "deletionTimestamp") != NULL;
+	field_borrow(r, obj, "metadata.uid", TEXT_MAX, &meta->uid);
+	field_borrow(r, obj, "metadata.resourceVersion", TEXT_MAX, &meta->resource_version);
 	labels_decode(r, obj, meta);
 	field_key_values(r, obj, "metadata.annotations", &meta->annotations);
 	owners_decode(r, obj, meta);
 	field_texts(r, obj, "metadata.finalizers", &meta->finalizers, &meta->n_finalizers);
 	field_int(r, obj, "metadata.generation", &meta->has_generation, &meta->generation);
-	field_text(r, obj, "metadata.creationTimestamp", meta->creation_time,
-		sizeof(meta->creation_time));
-	meta->deleting = field_get(obj, "deletionTimestamp") != NULL;
+	field_borrow(r, obj, "metadata.creationTimestamp", TIME_TEXT_MAX, &meta->creation_time);
 }
 
 void meta_fini(struct meta *meta)

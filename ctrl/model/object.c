@@ -43,6 +43,86 @@ static void body_decode(struct reader *r, const cJSON *json, struct object *obj)
 	}
 }
 
+// ── Texts ──────────────────────────────────────────────────────────────────────────────────────
+
+static const size_t object_texts[] = {
+	offsetof(struct object, meta.name),
+	offsetof(struct object, meta.namespace),
+	offsetof(struct object, meta.uid),
+	offsetof(struct object, meta.resource_version),
+	offsetof(struct object, meta.creation_time),
+	// The rest: an IPInstance's.
+	offsetof(struct ipinstance, network),
+	offsetof(struct ipinstance, subnet),
+	offsetof(struct ipinstance, binding.referred_kind),
+	offsetof(struct ipinstance, binding.referred_name),
+	offsetof(struct ipinstance, binding.referred_uid),
+	offsetof(struct ipinstance, binding.node_name),
+	offsetof(struct ipinstance, binding.pod_name),
+	offsetof(struct ipinstance, binding.pod_uid),
+	offsetof(struct ipinstance, status.node_name),
+	offsetof(struct ipinstance, status.pod_name),
+	offsetof(struct ipinstance, status.pod_namespace),
+	offsetof(struct ipinstance, status.sandbox_id),
+	offsetof(struct ipinstance, status.update_timestamp),
+};
+#define N_META_TEXTS 5
+
+static size_t n_texts(enum kind kind)
+{
+	return kind == KIND_IPINSTANCE ? sizeof(object_texts) / sizeof(object_texts[0])
+				       : N_META_TEXTS;
+}
+
+static const char **text_at(struct object *obj, size_t i)
+{
+	return (const char **)(void *)((char *)obj + object_texts[i]);
+}
+
+// An object with no field set; NULL without memory.
+static struct object *object_new(enum kind kind)
+{
+	struct object *obj = calloc(1, sizes[kind]);
+
+	if (obj == NULL)
+		return NULL;
+	obj->kind = kind;
+	for (size_t i = 0; i < n_texts(kind); i++)
+		*text_at(obj, i) = "";
+	return obj;
+}
+
+// Moves obj, whose texts are others', into a block that has room for them. NULL without memory, obj
+// is as it was then.
+static struct object *take_texts(struct object *obj)
+{
+	size_t size = sizes[obj->kind];
+
+	for (size_t i = 0; i < n_texts(obj->kind); i++) {
+		size_t len = strlen(*text_at(obj, i));
+		size += len > 0 ? len + 1 : 0;
+	}
+	struct object *own = realloc(obj, size);
+	if (own == NULL)
+		return NULL;
+	char *to = (char *)own + sizes[own->kind];
+	for (size_t i = 0; i < n_texts(own->kind); i++) {
+		const char **text = text_at(own, i);
+
+		if ((*text)[0] == '\0') {
+			*text = "";
+			continue;
+		}
+		size_t room = strlen(*text) + 1;
+		memcpy(to, *text, room);
+		*text = to;
+		to += room;
+	}
+	return own;
+}
+
+// ── Decoding ───────────────────────────────────────────────────────────────────────────────────
+
 int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_ERROR_MAX])
 {
 	struct reader r = {.error = error};
@@ -54,20 +134,34 @@ int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_E
 			API_VERSION);
 		return -EINVAL;
 	}
-	struct object *obj = calloc(1, sizes[kind]);
+	struct object *obj = object_new(kind);
 	if (obj == NULL) {
 		(void)snprintf(error, MODEL_ERROR_MAX, "out of memory");
 		return -ENOMEM;
 	}
-	obj->kind = kind;
 	meta_decode(&r, json, kind_namespaced(kind), &obj->meta);
 	body_decode(&r, json, obj);
-	if (r.failed) {
+	struct object *own = r.failed ? NULL : take_texts(obj);
+	if (own == NULL) {
+		reader_fail_memory(&r);
 		object_free(obj);
 		return r.no_memory ? -ENOMEM : -EINVAL;
 	}
-	*ret_obj = obj;
+	*ret_obj = own;
 	return 0;
+}
+
+struct object *object_named(enum kind kind, const char *name)
+{
+	struct object *obj = object_new(kind);
+
+	if (obj == NULL)
+		return NULL;
+	obj->meta.name = name;
+	struct object *own = take_texts(obj);
+	if (own == NULL)
+		object_free(obj);
+	return own;
 }
 
 void object_free(struct object *obj)

@@ -68,17 +68,19 @@ struct owner_ref {
 	bool block_owner_deletion;
 };
 
+// The texts here and in an IPInstance are behind the struct in one block with it: there may be a
+// hundred thousand. "" if there is none.
 struct meta {
-	char name[NAME_MAX_LEN];
-	char namespace[64]; // "" for cluster-scoped kinds
-	char uid[64];
-	char resource_version[64];
+	const char *name;
+	const char *namespace; // "" for cluster-scoped kinds
+	const char *uid;
+	const char *resource_version;
+	const char *creation_time; // RFC 3339 as written; "" for what no store has yet
 	struct key_values labels, annotations;
 	struct owner_ref *owners; // owned
 	size_t n_owners;
 	char **finalizers; // owned
 	size_t n_finalizers;
-	char creation_time[40]; // RFC 3339 as written; "" for what no store has yet
 	bool deleting; // metadata.deletionTimestamp is set
 	bool has_generation;
 	int64_t generation;
@@ -95,6 +97,8 @@ struct object {
 // wrong, naming the field and the value. Fields that the kind does not have are not an error
 // here: object_unknown_field() finds them. *ret_obj is untouched on failure.
 int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_ERROR_MAX]);
+// An object that has nothing but its name; NULL without memory.
+struct object *object_named(enum kind kind, const char *name);
 void object_free(struct object *obj); // accepts NULL
 
 // The path of the first field that the kind does not know ("spec.rnage"), or NULL. Only kinds of

@@ -12,8 +12,8 @@ static struct ipinstance bound(const char *uid)
 {
 	struct ipinstance i = {0};
 
-	strcpy(i.binding.node_name, "node1");
-	strcpy(i.binding.pod_uid, uid);
+	i.binding.node_name = "node1";
+	i.binding.pod_uid = uid;
 	return i;
 }
 
@@ -22,7 +22,7 @@ static void an_address_of_a_living_pod_is_good(void **)
 	struct ipinstance i = bound("u");
 	struct pod pod = {0};
 
-	strcpy(pod.obj.meta.uid, "u");
+	pod.obj.meta.uid = "u";
 	assert_int_equal(sweep_judge(&i, &pod, NULL), SWEEP_GOOD);
 	assert_int_equal(sweep_judge(&i, &pod, &i), SWEEP_GOOD);
 }
@@ -33,7 +33,7 @@ static void an_address_of_a_pod_that_is_no_more_is_leaked(void **)
 	struct pod next = {0};
 
 	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_LEAKED);
-	strcpy(next.obj.meta.uid, "another of the name");
+	next.obj.meta.uid = "another of the name";
 	assert_int_equal(sweep_judge(&i, &next, NULL), SWEEP_LEAKED);
 	i.obj.meta.deleting = true; // it goes already
 	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_GOOD);
@@ -41,7 +41,7 @@ static void an_address_of_a_pod_that_is_no_more_is_leaked(void **)
 
 static void a_reserved_address_waits_for_its_pod(void **)
 {
-	struct ipinstance i = {0};
+	struct ipinstance i = {.binding = {.node_name = "", .pod_uid = ""}};
 
 	assert_int_equal(sweep_judge(&i, NULL, NULL), SWEEP_GOOD);
 }
@@ -51,7 +51,7 @@ static void an_address_that_another_has_is_doubled(void **)
 	struct ipinstance i = bound("u"), first = bound("v");
 	struct pod pod = {0};
 
-	strcpy(pod.obj.meta.uid, "u");
+	pod.obj.meta.uid = "u";
 	assert_int_equal(sweep_judge(&i, &pod, &first), SWEEP_DOUBLED);
 	assert_int_equal(sweep_judge(&i, NULL, &first), SWEEP_DOUBLED);
 }

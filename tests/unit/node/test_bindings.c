@@ -12,10 +12,10 @@ static struct ipinstance instance(const char *name, const char *node, const char
 {
 	struct ipinstance i = {0};
 
-	strcpy(i.obj.meta.name, name);
-	strcpy(i.obj.meta.namespace, "default");
-	strcpy(i.binding.node_name, node);
-	strcpy(i.binding.pod_uid, uid);
+	i.obj.meta.name = name;
+	i.obj.meta.namespace = "default";
+	i.binding.node_name = node;
+	i.binding.pod_uid = uid;
 	return i;
 }
 

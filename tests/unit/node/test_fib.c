@@ -189,7 +189,7 @@ static void routes_follow_when_a_subnet_changes_its_vlan(void **)
 	assert_int_equal(route(&w, "192.168.56.100")->vlan, 56);
 	// Admission forbids it, so the event comes past the cache; it must not break anything.
 	struct network n = {.type = NETWORK_UNDERLAY, .has_net_id = true, .net_id = 60};
-	(void)snprintf(n.obj.meta.name, sizeof(n.obj.meta.name), "under");
+	n.obj.meta.name = "under";
 	fib_network_event(w.fib, CACHE_PUT, &n);
 	world_turn(&w);
 
