@@ -147,12 +147,6 @@ static void register_workers(struct daemon *d)
 
 // ── Objects ────────────────────────────────────────────────────────────────────────────────────
 
-static bool count_object(const struct object *, void *arg)
-{
-	++*(size_t *)arg;
-	return true;
-}
-
 static bool count_refused(const cJSON *, const char *, void *arg)
 {
 	++*(size_t *)arg;
@@ -163,12 +157,8 @@ static void collect_objects(struct metric_sink *sink, void *arg)
 {
 	const struct daemon *d = arg;
 
-	for (enum kind k = 0; k < KIND_COUNT; k++) {
-		size_t n = 0;
-
-		cache_each(d->cache, k, count_object, &n);
-		metric_emit(sink, LABELS(kind_name(k)), (double)n);
-	}
+	for (enum kind k = 0; k < KIND_COUNT; k++)
+		metric_emit(sink, LABELS(kind_name(k)), (double)cache_count(d->cache, k));
 }
 
 static void collect_refused(struct metric_sink *sink, void *arg)

@@ -98,6 +98,11 @@ bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace,
 	return item != NULL && cache_in_use(c, item, message);
 }
 
+size_t cache_count(const struct cache *c, enum kind kind)
+{
+	return c->list[kind].n;
+}
+
 static int by_key(const struct cache_item *a, const struct cache_item *b)
 {
 	return strcmp(a->key, b->key);
