@@ -72,6 +72,13 @@ def test_the_first_installation_brings_the_default_overlay_network(cluster, kube
     assert row[:3] == ["subnet-0-network-0", "4", "100.64.0.0/16"]
 
 
+def test_prometheus_finds_the_node_s_metrics_where_the_pod_says(cluster):
+    for name, node in cluster.nodes.items():
+        port = cluster.pod(cluster.strata_pod(name), "kube-system")["metadata"]["annotations"]["prometheus.io/port"]
+        metrics = node.run(["curl", "-sf", f"http://127.0.0.1:{port}/metrics"]).splitlines()
+        assert 'strata_objects{kind="Network"} 1' in metrics and "strata_objects_synced 1" in metrics
+
+
 def test_pods_that_ask_for_nothing_are_on_the_overlay_and_reach_each_other_across_nodes(cluster, kubectl):
     cluster.api.apply(pod("overlay-1", "n1"), pod("overlay-2", "n2"))
     cluster.wait_pods(["overlay-1", "overlay-2"])
