@@ -10,6 +10,7 @@ from lab.shell import wait_until
 from managertool import FAST, STATEFUL_SET, World, annotated, network, node, pod, subnet
 
 N_KILLS, PODS_EACH = 10, 50
+OUTAGE = float(os.environ.get("STRATA_OUTAGE", "2"))  # seconds without API server or etcd
 SPACES = [f"failover-{n}" for n in range(5)]  # names make addresses unique within one only
 
 
@@ -103,6 +104,23 @@ def test_five_hundred_pods_get_an_address_each_while_managers_are_killed(world):
     kept = world.instances()
     assert {i["spec"]["binding"]["referredObject"]["kind"] for i in kept} <= {"StatefulSet"}
     assert len(kept) == sum(n for p, n in pods if p["metadata"].get("ownerReferences"))
+
+
+@pytest.mark.parametrize("part", ["server", "etcd"])
+def test_managers_go_on_when_the_api_server_or_etcd_was_killed(world, part):
+    how = dict(on="failover1", annotations=annotated(network_type="Overlay", ip_family="DualStack"))
+    keep_two(world)
+    wait_until(lambda: leader(world), "there is a leader", timeout=120)
+    first, kept = world.create(SPACES[0], f"before-{part}", n=2, **how)
+    component = getattr(world.api, part)
+    component.kill()
+    time.sleep(OUTAGE)
+    component.start()
+    world.api.wait_ready()
+    wait_until(lambda: keep_two(world) or leader(world), "there is a leader", timeout=120)
+    world.create(SPACES[1], f"after-{part}", n=2, **how)
+    assert world.doubled() == {}
+    assert [i["spec"] for i in world.of_pod(SPACES[0], first["metadata"]["name"])] == [i["spec"] for i in kept]
 
 
 def test_a_manager_that_ends_gives_its_lease_up_at_once(world):

@@ -6,6 +6,7 @@ writes them: the daemon must work with them unchanged, and with no right but its
      n1 │                 │ 192.0.2.11
         daemon, pods
 """
+import collections
 import concurrent.futures
 import itertools
 import json
@@ -25,6 +26,8 @@ GROUP = "networking.alibaba.com"
 MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "config/manifests/strata.yaml"
 NODE = "node-n1"
 ACCOUNT = "node-test"
+
+OUTAGE = float(os.environ.get("STRATA_OUTAGE", "2"))  # seconds without API server or etcd
 
 _addresses = itertools.count(10)
 
@@ -402,7 +405,7 @@ def test_nothing_stops_while_the_api_server_is_dead(kube, node):
     assert e.value.code == 100
     node.cni("STATUS")
     b.cni("CHECK")
-    time.sleep(2)
+    time.sleep(OUTAGE)
     kube.api.server.start()
     kube.api.wait_ready()
     # Afterwards it converges: what could not be said is said, what comes is seen.
@@ -412,6 +415,30 @@ def test_nothing_stops_while_the_api_server_is_dead(kube, node):
     ping.send_signal(2)
     lost, sent = lost_pings(ping.communicate(timeout=30)[0])
     assert lost == 0, f"{lost} of {sent} lost"
+
+
+def lists(kube):
+    """How often the daemon has listed each kind."""
+    return collections.Counter(e["objectRef"]["resource"] for e in kube.api.requests(user=ACCOUNT) if e["verb"] == "list")
+
+
+def test_nothing_stops_while_etcd_is_dead_and_no_storm_follows(kube, node):
+    a, _ = started(node, kube, "node-etcd-a")
+    b, _ = started(node, kube, "node-etcd-b")
+    assert a.ping(b.address(4))
+    before = lists(kube)
+
+    ping = subprocess.Popen(["ip", "netns", "exec", a.ns, *PING, b.address(4)], stdout=subprocess.PIPE, text=True)
+    kube.api.etcd.kill()
+    time.sleep(OUTAGE)
+    kube.api.etcd.start()
+    kube.api.wait_ready()
+    c, _ = started(node, kube, "node-etcd-c")
+    assert c.ping(a.address(4))
+    ping.send_signal(2)
+    lost, sent = lost_pings(ping.communicate(timeout=30)[0])
+    assert lost == 0, f"{lost} of {sent} lost"
+    assert all(n - before[kind] <= 2 for kind, n in lists(kube).items()), (before, lists(kube))
 
 
 def succeeded(pod):
