@@ -22,19 +22,28 @@ static const char *number_text(unsigned int n, char text[NUMBER_MAX])
 
 // ── Ports ──────────────────────────────────────────────────────────────────────────────────────
 
+// The port with that number and its counters; NULL if there is none.
+static const struct vport *port_read(
+	const struct daemon *d, uint16_t i, struct port_counters *ret_counters)
+{
+	const struct vport *v = dataplane_tables(d->dp)->vports[i];
+
+	if (v != NULL)
+		dataplane_port_counters(d->dp, i, ret_counters);
+	return v;
+}
+
 // Emits one counter, at offset, of every port. The number is what tells ports apart: names are cut.
 static void emit_ports(struct metric_sink *sink, const struct daemon *d, size_t offset)
 {
-	const struct tables *t = dataplane_tables(d->dp);
+	struct port_counters c;
 	char number[NUMBER_MAX];
 
 	for (uint16_t i = 0; i < VPORT_MAX; i++) {
-		const struct vport *v = t->vports[i];
-		struct port_counters c;
+		const struct vport *v = port_read(d, i, &c);
 
 		if (v == NULL)
 			continue;
-		dataplane_port_counters(d->dp, i, &c);
 		metric_emit(sink, LABELS(number_text(i, number), v->name),
 			(double)*(const uint64_t *)((const char *)&c + offset));
 	}
@@ -63,16 +72,14 @@ static void collect_tx_bytes(struct metric_sink *sink, void *d)
 static void collect_drops(struct metric_sink *sink, void *arg)
 {
 	const struct daemon *d = arg;
-	const struct tables *t = dataplane_tables(d->dp);
+	struct port_counters c;
 	char number[NUMBER_MAX];
 
 	for (uint16_t i = 0; i < VPORT_MAX; i++) {
-		const struct vport *v = t->vports[i];
-		struct port_counters c;
+		const struct vport *v = port_read(d, i, &c);
 
 		if (v == NULL)
 			continue;
-		dataplane_port_counters(d->dp, i, &c);
 		for (enum drop_reason reason = 0; reason < DROP_REASON_COUNT; reason++) {
 			if (c.drops[reason] > 0)
 				metric_emit(sink,
