@@ -1,5 +1,7 @@
 // The HTTP server's life: MHD's epoll descriptor and timeout in the loop, connections that are cut
 // off when they dawdle.
+#include "ctrl/http/http_inner.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -11,7 +13,6 @@
 #include <unistd.h>
 
 #include "ctrl/log.h"
-#include "ctrl/http/http_inner.h"
 
 #define LISTEN_BACKLOG 128
 #define CONNECTION_MEMORY (32 * 1024) // for a request's line and headers

@@ -14,16 +14,16 @@ struct text { // borrowed
 	int len;
 };
 
-enum operator{
-	OPERATOR_EXISTS,
-	OPERATOR_DOES_NOT_EXIST,
-	OPERATOR_IN,
-	OPERATOR_NOT_IN,
+enum comparison {
+	COMPARISON_EXISTS,
+	COMPARISON_DOES_NOT_EXIST,
+	COMPARISON_IN,
+	COMPARISON_NOT_IN,
 };
 
 struct requirement {
 	struct text key;
-	enum operator verb;
+	enum comparison comparison;
 	struct text values; // separated by commas
 };
 
@@ -78,14 +78,15 @@ static bool take_operator(const char **p, struct requirement *r, char error[POD_
 	struct text word = take_word(p);
 
 	if (word.len == 0 && (**p == '\0' || **p == ',')) {
-		r->verb = OPERATOR_EXISTS;
+		r->comparison = COMPARISON_EXISTS;
 		return true;
 	}
 	if (word.len == 0) {
 		word = (struct text){*p, (int)strspn(*p, "!=<>()")};
 		*p += word.len;
 	}
-	r->verb = is_word(word, "notin") || is_word(word, "!=") ? OPERATOR_NOT_IN : OPERATOR_IN;
+	r->comparison =
+		is_word(word, "notin") || is_word(word, "!=") ? COMPARISON_NOT_IN : COMPARISON_IN;
 	if (is_word(word, "in") || is_word(word, "notin"))
 		return take_list(p, r, error);
 	if (!is_word(word, "=") && !is_word(word, "==") && !is_word(word, "!="))
@@ -99,13 +100,13 @@ static bool take_requirement(
 	const char **p, struct requirement *r, char error[POD_SELECTOR_ERROR_MAX])
 {
 	skip_blanks(p);
-	bool not = **p == '!';
-	*p += not ;
+	bool negated = **p == '!';
+	*p += negated;
 	r->key = take_word(p);
 	if (r->key.len == 0 || r->key.len >= KEY_MAX)
 		return refuse(error, "a key is missing, or too long, before '%.64s'", *p);
-	if (not )
-		r->verb = OPERATOR_DOES_NOT_EXIST;
+	if (negated)
+		r->comparison = COMPARISON_DOES_NOT_EXIST;
 	else if (!take_operator(p, r, error))
 		return false;
 	skip_blanks(p);
@@ -135,14 +136,14 @@ static bool is_met(const struct requirement *r, const struct key_values *labels)
 
 	(void)snprintf(key, sizeof(key), "%.*s", r->key.len, r->key.start);
 	const char *value = key_values_get(labels, key);
-	switch (r->verb) {
-	case OPERATOR_EXISTS:
+	switch (r->comparison) {
+	case COMPARISON_EXISTS:
 		return value != NULL;
-	case OPERATOR_DOES_NOT_EXIST:
+	case COMPARISON_DOES_NOT_EXIST:
 		return value == NULL;
-	case OPERATOR_IN:
+	case COMPARISON_IN:
 		return value != NULL && has_value(r, value);
-	case OPERATOR_NOT_IN:
+	case COMPARISON_NOT_IN:
 		return value == NULL || !has_value(r, value);
 	}
 	return false;
