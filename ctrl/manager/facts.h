@@ -2,8 +2,8 @@
 // from the API for this review. Pure: which requests are to be made, and what came of them.
 #pragma once
 
-#include "ctrl/manager/review.h"
 #include "ctrl/ipam/selection.h"
+#include "ctrl/manager/review.h"
 
 #define FACTS_PATH_MAX 2048
 #define FACTS_MAX 131072 // objects of a kind

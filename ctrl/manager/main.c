@@ -8,11 +8,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "ctrl/http/serve.h"
 #include "ctrl/log.h"
 #include "ctrl/manager/election.h"
 #include "ctrl/manager/manager.h"
 #include "ctrl/manager/options.h"
-#include "ctrl/http/serve.h"
 #include "ctrl/manager/webhook.h"
 #include "ctrl/store/kube_client.h"
 

@@ -8,8 +8,8 @@
 #include <uthash.h>
 
 #include "ctrl/ipam/ipam.h"
-#include "ctrl/manager/manager.h"
 #include "ctrl/ipam/selection.h"
+#include "ctrl/manager/manager.h"
 #include "ctrl/manager/takeover.h"
 #include "ctrl/model/condition.h"
 #include "ctrl/model/ipinstance.h"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/http/metrics.h"
 #include "ctrl/log.h"
 #include "ctrl/manager/ledger.h"
-#include "ctrl/http/metrics.h"
 #include "ctrl/manager/webhook_inner.h"
 
 #define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/%s/leases%s"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/log.h"
 #include "ctrl/http/metrics.h"
+#include "ctrl/log.h"
 #include "ctrl/manager/webhook.h"
 
 struct program {
