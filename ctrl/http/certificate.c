@@ -12,6 +12,8 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
+#include "ctrl/datum.h"
+
 #define DAY_S 86400
 // Certificates begin in the past, for clocks differ.
 #define SKEW_S 3600
@@ -23,22 +25,6 @@ void certificate_fini(struct certificate *c)
 	free(c->pem);
 	free(c->key);
 	c->pem = c->key = NULL;
-}
-
-static gnutls_datum_t datum(const char *text)
-{
-	// GnuTLS only reads it.
-	return (gnutls_datum_t){
-		.data = (unsigned char *)(uintptr_t)text, .size = (unsigned int)strlen(text)};
-}
-
-// Takes the datum's memory and returns it as text.
-static char *text_of(gnutls_datum_t *d)
-{
-	char *text = strndup((const char *)d->data, d->size);
-
-	gnutls_free(d->data);
-	return text;
 }
 
 // ── Making ─────────────────────────────────────────────────────────────────────────────────────
@@ -95,9 +81,9 @@ static int export_pair(
 	gnutls_datum_t out;
 
 	if (gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &out) == 0)
-		c.pem = text_of(&out);
+		c.pem = datum_take(&out);
 	if (gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &out) == 0)
-		c.key = text_of(&out);
+		c.key = datum_take(&out);
 	if (c.pem == NULL || c.key == NULL) {
 		certificate_fini(&c);
 		return -ENOMEM;
@@ -109,7 +95,7 @@ static int export_pair(
 static int import_ca(
 	const struct certificate *ca, gnutls_x509_crt_t ret_crt, gnutls_x509_privkey_t ret_key)
 {
-	gnutls_datum_t pem = datum(ca->pem), key = datum(ca->key);
+	gnutls_datum_t pem = datum_of_text(ca->pem), key = datum_of_text(ca->key);
 
 	// Of several it reads the first.
 	return gnutls_x509_crt_import(ret_crt, &pem, GNUTLS_X509_FMT_PEM) < 0 ||
@@ -209,7 +195,7 @@ static bool chain_read(const char *pem, struct chain *ret)
 	ret->n = 0;
 	if (pem == NULL || strnlen(pem, CERTIFICATE_PEM_MAX) == CERTIFICATE_PEM_MAX)
 		return false;
-	gnutls_datum_t text = datum(pem);
+	gnutls_datum_t text = datum_of_text(pem);
 	unsigned int n = CHAIN_MAX;
 	if (gnutls_x509_crt_list_import(ret->crt, &n, &text, GNUTLS_X509_FMT_PEM,
 		    GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED) < 0)
@@ -229,7 +215,7 @@ static bool is_pair(gnutls_x509_crt_t crt, const char *key)
 	if (key == NULL || strnlen(key, CERTIFICATE_PEM_MAX) == CERTIFICATE_PEM_MAX ||
 		gnutls_x509_privkey_init(&private) < 0)
 		return false;
-	gnutls_datum_t text = datum(key);
+	gnutls_datum_t text = datum_of_text(key);
 	if (gnutls_x509_privkey_import(private, &text, GNUTLS_X509_FMT_PEM) == 0 &&
 		gnutls_x509_privkey_get_key_id(private, GNUTLS_KEYID_USE_SHA256, a, &n_a) == 0 &&
 		gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, b, &n_b) == 0)

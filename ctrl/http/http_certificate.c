@@ -4,14 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctrl/datum.h"
 #include "ctrl/http/http_inner.h"
-
-static gnutls_datum_t datum(const char *text)
-{
-	// GnuTLS only reads it.
-	return (gnutls_datum_t){
-		.data = (unsigned char *)(uintptr_t)text, .size = (unsigned int)strlen(text)};
-}
 
 // Whether the key is the leaf's.
 static bool is_pair(const struct http_certificate *c)
@@ -35,7 +29,7 @@ int http_certificate_parse(
 	const char *certificate, const char *key, struct http_certificate **ret_certificate)
 {
 	struct http_certificate *c = calloc(1, sizeof(*c));
-	gnutls_datum_t text = datum(certificate), key_text = datum(key);
+	gnutls_datum_t text = datum_of_text(certificate), key_text = datum_of_text(key);
 
 	if (c == NULL)
 		return -ENOMEM;
