@@ -31,7 +31,7 @@ void blocked_add(struct manager *m, const char *namespace, const char *name,
 {
 	struct blocked *b;
 
-	if (ipinstance_of_ip(m, &address->ip) != NULL)
+	if (cache_ipinstance_at(m->cache, &address->ip) != NULL)
 		return; // it came before the answer: the books have it
 	b = calloc(1, sizeof(*b));
 	if (b == NULL)

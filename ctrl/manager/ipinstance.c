@@ -208,29 +208,6 @@ cJSON *ipinstance_make(const struct pod *pod, const struct pod_owner *owner, con
 	return obj;
 }
 
-struct holder {
-	const struct in6_addr *ip;
-	const struct ipinstance *found;
-};
-
-static bool find_holder(const struct object *obj, void *arg)
-{
-	struct holder *h = arg;
-	const struct ipinstance *i = (const void *)obj;
-
-	if (ip_cmp(&i->address.ip.ip, h->ip) == 0)
-		h->found = i;
-	return h->found == NULL;
-}
-
-const struct ipinstance *ipinstance_of_ip(const struct manager *m, const struct in6_addr *ip)
-{
-	struct holder h = {.ip = ip};
-
-	cache_each(m->cache, KIND_IPINSTANCE, find_holder, &h);
-	return h.found;
-}
-
 bool ipinstance_pod_key(const struct ipinstance *i, char key[POD_KEY_MAX])
 {
 	if (i->binding.pod_name[0] == '\0')

@@ -140,8 +140,6 @@ void pod_looked(struct manager *m, struct pod_state *s, enum kind kind, const ch
 
 // "namespace/pod" an IPInstance is bound to, or reserved for; false if it is nobody's.
 bool ipinstance_pod_key(const struct ipinstance *i, char key[POD_KEY_MAX]);
-// The one in force that has the address; NULL if none has.
-const struct ipinstance *ipinstance_of_ip(const struct manager *m, const struct in6_addr *ip);
 bool ipinstance_is_ours(const struct ipinstance *i); // made by a manager, so its to delete
 void split_key(const char *key, char namespace[64], char name[NAME_MAX_LEN]);
 

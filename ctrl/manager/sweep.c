@@ -144,7 +144,7 @@ static bool check_refused(const cJSON *json, const char *, void *arg)
 	if (object_decode(json, &obj, error) < 0)
 		return true; // its condition says so
 	struct ipinstance *i = OBJECT_AS(ipinstance, obj);
-	const struct ipinstance *found = ipinstance_of_ip(s->m, &i->address.ip.ip);
+	const struct ipinstance *found = cache_ipinstance_at(s->m->cache, &i->address.ip.ip);
 	const struct pod *pod = pod_of(s->m, i);
 
 	bool same = found != NULL && strcmp(found->obj.meta.name, obj->meta.name) == 0 &&

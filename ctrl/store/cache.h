@@ -56,6 +56,8 @@ void cache_each_refused(const struct cache *c, enum kind kind,
 // The version that is not in force, of an object by its key ("namespace/name"); NULL if there is none.
 // To be deleted by the caller.
 cJSON *cache_copy_refused(const struct cache *c, enum kind kind, const char *key);
+// The IPInstance of the cache that has the address; NULL if none has. Borrowed as by cache_get.
+const struct ipinstance *cache_ipinstance_at(const struct cache *c, const struct in6_addr *ip);
 // How many objects of a kind are in the cache.
 size_t cache_count(const struct cache *c, enum kind kind);
 // All objects of a kind in key order; f returns false to stop.

@@ -98,6 +98,14 @@ bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace,
 	return item != NULL && cache_in_use(c, item, message);
 }
 
+const struct ipinstance *cache_ipinstance_at(const struct cache *c, const struct in6_addr *ip)
+{
+	const struct cache_item *item;
+
+	HASH_FIND(hh_ip, c->by_ip, ip, sizeof(*ip), item);
+	return item != NULL ? (const void *)item->obj : NULL;
+}
+
 size_t cache_count(const struct cache *c, enum kind kind)
 {
 	return c->list[kind].n;
