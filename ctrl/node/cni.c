@@ -123,8 +123,23 @@ static void op_end(struct op *op)
 		slot_forget(cni, s);
 }
 
+static void tell_outcome(const struct op *op, int code)
+{
+	const struct cni_conf *conf = &op->cni->conf;
+	const struct cni_outcome outcome = {
+		.command = cni_command_name(op->request.command),
+		.code = code,
+		.ns = uv_hrtime() - op->began,
+		.wait_ns = op->add != NULL ? op->add->lap[LAP_WAIT] : 0,
+	};
+
+	if (op->conn != NULL && conf->ended != NULL)
+		conf->ended(conf->ended_arg, &outcome);
+}
+
 void op_reply(struct op *op, cJSON *answer)
 {
+	tell_outcome(op, 0);
 	if (op->conn != NULL)
 		conn_reply(op->conn, answer);
 	else
@@ -136,6 +151,7 @@ void op_reply(struct op *op, cJSON *answer)
 
 void op_fail(struct op *op, const struct cni_failure *f)
 {
+	tell_outcome(op, f->code);
 	if (op->conn != NULL)
 		conn_fail(op->conn, f->code, f->msg, f->details);
 	if (op->done != NULL)
@@ -161,6 +177,7 @@ static struct op *op_new(struct cni *cni, struct slot *s)
 	if (op != NULL) {
 		op->cni = cni;
 		op->slot = s;
+		op->began = uv_hrtime();
 	}
 	return op;
 }

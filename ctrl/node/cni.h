@@ -13,13 +13,23 @@
 
 struct cni;
 
-struct cni_conf { // all borrowed
+// How a runtime's ADD, CHECK or DEL ended.
+struct cni_outcome {
+	const char *command; // "ADD"
+	int code; // 0, or an enum cni_code
+	uint64_t ns; // from its arrival to its answer
+	uint64_t wait_ns; // of that, the wait for the pod's addresses
+};
+
+struct cni_conf { // all borrowed; ended is told of every outcome
 	uv_loop_t *loop;
 	const struct config *config;
 	struct dataplane *dp;
 	struct store *store;
 	struct cache *cache;
 	struct fib *fib;
+	void (*ended)(void *arg, const struct cni_outcome *outcome);
+	void *ended_arg;
 };
 
 // Subscribes to the cache (so before cache_start, and after the FIB).

@@ -23,6 +23,7 @@ struct op {
 	struct slot *slot;
 	struct conn *conn; // NULL: nobody waits for an answer
 	struct cni_request request; // owned
+	uint64_t began; // uv_hrtime
 	struct add *add; // owned; of an ADD under way
 	void (*done)(void *arg); // for an operation of our own (GC), instead of an answer
 	void *done_arg;

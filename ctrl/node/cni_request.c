@@ -16,6 +16,11 @@ static const char *const command_names[CNI_COMMAND_COUNT] = {
 	[CNI_STATUS] = "STATUS",
 };
 
+const char *cni_command_name(enum cni_command command)
+{
+	return command_names[command];
+}
+
 int cni_failure_set(struct cni_failure *f, int code, const char *details, const char *format, ...)
 {
 	va_list ap;

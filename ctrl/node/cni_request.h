@@ -55,6 +55,7 @@ struct cni_request {
 	cJSON *valid_attachments; // GC: a list; owned
 };
 
+const char *cni_command_name(enum cni_command command); // "ADD"
 // 0 with *ret filled, or an enum cni_code with *f saying why.
 int cni_request_parse(const cJSON *json, struct cni_request *ret, struct cni_failure *f);
 void cni_request_fini(struct cni_request *r);

@@ -186,6 +186,8 @@ static int open_control(struct daemon *d, const struct fib_conf *conf)
 		.store = d->store,
 		.cache = d->cache,
 		.fib = d->fib,
+		.ended = metering_cni,
+		.ended_arg = d,
 	};
 	ret = cni_new(&cni, &d->cni);
 	if (ret < 0)

@@ -16,6 +16,7 @@
 #include "ctrl/store/store.h"
 #include "vswitch/dataplane.h"
 
+struct metric;
 struct metrics;
 struct serve;
 struct watch;
@@ -36,6 +37,7 @@ struct daemon {
 	struct cni *cni;
 	struct server *server;
 	struct metrics *metrics; // owned; NULL: nobody asks for them
+	struct metric *cni_seconds, *cni_own_seconds, *cni_failures; // of metrics
 	struct serve *serve;
 	struct watch *watches; // owned
 	uv_signal_t sigterm, sigint;
@@ -67,6 +69,7 @@ void tell_acceptance(struct daemon *d, const struct object *obj);
 // metering.c: what Prometheus is told. 0, or -errno after saying what failed.
 int metering_open(struct daemon *d);
 void metering_close(struct daemon *d);
+void metering_cni(void *daemon, const struct cni_outcome *outcome); // cni_conf.ended
 
 // look.c, change.c: each takes the connection.
 void answer_get(struct daemon *d, struct conn *conn, const cJSON *request);

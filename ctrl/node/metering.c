@@ -2,6 +2,7 @@
 // that workers write and the cache; the loop answers, no worker notices.
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_version.h>
@@ -152,6 +153,39 @@ static void register_workers(struct daemon *d)
 		"Packets that a worker has taken in.", labels, collect_packets, d);
 }
 
+// ── CNI ────────────────────────────────────────────────────────────────────────────────────────
+
+static void register_cni(struct daemon *d)
+{
+	static const double bounds[] = {
+		0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10};
+	const size_t n = sizeof(bounds) / sizeof(bounds[0]);
+
+	d->cni_seconds = metrics_histogram(d->metrics, "strata_cni_duration_seconds",
+		"Time from a runtime's call to its answer.", LABELS("command"), bounds, n);
+	d->cni_own_seconds = metrics_histogram(d->metrics, "strata_cni_add_own_duration_seconds",
+		"Time of an ADD without its wait for the pod's addresses.", NULL, bounds, n);
+	d->cni_failures = metrics_register(d->metrics, METRIC_COUNTER, "strata_cni_failures_total",
+		"Calls of runtimes that were answered with an error, by its code.",
+		LABELS("command", "code"));
+}
+
+void metering_cni(void *daemon, const struct cni_outcome *o)
+{
+	const struct daemon *d = daemon;
+	char code[NUMBER_MAX];
+
+	if (d->metrics == NULL)
+		return;
+	metric_observe(d->cni_seconds, LABELS(o->command), (double)o->ns / (double)NS_PER_S);
+	if (o->code != 0)
+		metric_add(d->cni_failures,
+			LABELS(o->command, number_text((unsigned int)o->code, code)), 1);
+	else if (strcmp(o->command, "ADD") == 0)
+		metric_observe(
+			d->cni_own_seconds, NULL, (double)(o->ns - o->wait_ns) / (double)NS_PER_S);
+}
+
 // ── Objects ────────────────────────────────────────────────────────────────────────────────────
 
 static bool count_refused(const cJSON *, const char *, void *arg)
@@ -221,6 +255,7 @@ int metering_open(struct daemon *d)
 		LABELS(STRATA_VERSION, rte_version()), 1);
 	register_ports(d);
 	register_workers(d);
+	register_cni(d);
 	register_objects(d);
 	int ret = serve_open(&d->loop,
 		&(struct serve_conf){.address = d->config.metrics_address,
@@ -236,4 +271,5 @@ void metering_close(struct daemon *d)
 {
 	serve_close(d->serve);
 	metrics_free(d->metrics);
+	d->metrics = NULL;
 }

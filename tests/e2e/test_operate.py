@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from lab.node import STRATACTL, VSWITCHD
+from lab.node import CniError, STRATACTL, VSWITCHD
 from lab.pod import TestpmdPod
 from lab.shell import Process, ok, run, wait_until
 
@@ -76,6 +76,13 @@ def test_prometheus_reads_what_goes_through_the_ports(lab, node):
     assert len(series) == sum(not line.startswith("#") for line in lines)
     received = [float(v) for k, v in series.items() if k.startswith("strata_port_receive_packets_total") and "/a/" in k]
     assert len(received) == 1 and received[0] >= 1
+    attached = [series[f"{name}_count{labels}"] for name, labels in (
+        ("strata_cni_duration_seconds", '{command="ADD"}'), ("strata_cni_add_own_duration_seconds", ""))]
+    assert attached == [str(len(lab.pods))] * 2
+    with pytest.raises(CniError) as e:
+        node.cni("ADD", container="nobody", netns="/nonesuch", args={})
+    failures = f'strata_cni_failures_total{{command="ADD",code="{e.value.code}"}} 1'
+    assert failures in run(["curl", "-sf", "http://127.0.0.1:9897/metrics"], ns=node.ns).splitlines()
     assert series['strata_objects{kind="Pod"}'] == str(len(node.get("pod"))) != "0"
     assert run(["curl", "-sf", "http://127.0.0.1:9897/readyz"], ns=node.ns) == "ok\n"
 
