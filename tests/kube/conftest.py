@@ -1,4 +1,5 @@
-"""Fixtures: a real API server, and a whole cluster of two nodes, each for all tests of a run.
+"""Fixtures: a real API server, and a whole cluster of two nodes, each for all tests of a run; a daemon alone under
+the API server, for all tests of a file.
 
 tests/setup/kubernetes makes the programs; Strata's are those of $STRATA_BUILD. Objects stay from test to
 test: give yours names of their own, or call apiserver.wipe() before.
@@ -16,8 +17,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lab.apiserver import ApiServer  # noqa: E402
 from lab.cluster import Cluster  # noqa: E402
-from lab.lab import namespaces  # noqa: E402
+from lab.lab import Lab, namespaces  # noqa: E402
 from lab.shell import run  # noqa: E402
+from nodetool import ACCOUNT, MANIFEST, NODE, Kube, network, subnet  # noqa: E402
 
 MEMORY = "/dev/shm"  # etcd waits for the disk at every write
 
@@ -59,13 +61,64 @@ def cluster():
     assert namespaces(prefix) == []
 
 
+@pytest.fixture(scope="module")
+def kube(apiserver):
+    """An empty API server with the node's Node and account, a Network and a Subnet of each family."""
+    apiserver.wipe()
+    kube = Kube(apiserver)
+    # The account has what the manifest gives it, and nothing else.
+    role = [d for d in MANIFEST.read_text().split("\n---\n") if "kind: ClusterRole\n" in d and "name: strata-node\n" in d]
+    apiserver.apply(*role)
+    apiserver.grant(ACCOUNT, role="strata-node")
+    kube.post("/api/v1/nodes", {"metadata": {"name": NODE, "labels": {"network": "network1"}}})
+    apiserver.apply(network("network-0", type="Overlay", netID=4),
+                    subnet("overlay4", "network-0", "100.64.0.0/16", "100.64.0.1"),
+                    subnet("overlay6", "network-0", "fd00:64::/64", "fd00:64::1"))
+    yield kube
+    apiserver.wipe()
+    apiserver.request("DELETE", f"/api/v1/nodes/{NODE}")
+
+
+@pytest.fixture(scope="module")
+def lab():
+    prefix = f"node{os.getpid()}-"
+    lab = Lab(prefix, f"/run/strata-{prefix[:-1]}")
+    try:
+        yield lab
+    finally:
+        for node in lab.nodes.values():
+            if node.process is not None:
+                node.stop()
+        lab.down()
+    assert namespaces(prefix) == []
+
+
+@pytest.fixture(scope="module")
+def node(lab, apiserver, kube):
+    """A daemon that the API server is reached from over a link of its own."""
+    kubeconfig = apiserver.write_kubeconfig(lab.directory / "node.kubeconfig", apiserver.token(ACCOUNT))
+    node = lab.add_node("n1", start=False, addresses=["10.88.0.1/24"], env={"KUBE_NODE_NAME": NODE},
+                        settings={"node": {"name": None}, "log": {"level": "debug"}, "attach": {"timeout": 3000},
+                                  "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}})
+    port = f"to-{lab.prefix[4:-1]}"
+    run(["ip", "link", "add", "api", "netns", node.ns, "type", "veth", "peer", "name", port, "netns", apiserver.ns])
+    run(f"ip link set {port} master cluster up", ns=apiserver.ns)
+    run("ip address add 192.0.2.11/24 dev api", ns=node.ns)
+    run("ip link set api up", ns=node.ns)
+    return node.start()
+
+
 @pytest.fixture(autouse=True)
 def logs_of_failures(request):
-    """Says what the cluster did when a test of it fails."""
+    """Says what the cluster, or the daemon, did when a test of it fails."""
     yield
     report = getattr(request.node, "report", None)
-    if report is not None and report.failed and "cluster" in request.fixturenames:
+    if report is None or not report.failed:
+        return
+    if "cluster" in request.fixturenames:
         print(request.getfixturevalue("cluster").logs())
+    if "node" in request.fixturenames:
+        print(request.getfixturevalue("node").log()[-6000:])
 
 
 @pytest.hookimpl(tryfirst=True)
