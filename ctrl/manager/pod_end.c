@@ -3,6 +3,9 @@
 
 #include "ctrl/manager/pods.h"
 
+// How long an address of a pod that is over waits for its port to go.
+#define PORT_PATIENCE_MS 30000
+
 void pod_ips_text(const struct ipinstance *const *ip, size_t n, char text[POD_IPS_MAX])
 {
 	char one[CIDR_TEXT_MAX];
@@ -172,11 +175,34 @@ static void end_normal(const struct look *l)
 		l->m, &l->pod->obj, false, "IPReleaseSucceed", "pre decouple all IPs successfully");
 }
 
+// A kubelet says that a pod is over before it takes the pod's network down, and an evicted pod's
+// status names no container: what it has may still send. The node's daemon takes its sandbox out
+// of the IPInstance's status when the port is gone; one that never comes to that is not waited for.
+static bool has_port(const struct look *l)
+{
+	struct pod_state *s = l->s;
+	bool any = false;
+
+	if (strcmp(l->pod->phase, "Failed") != 0 && strcmp(l->pod->phase, "Succeeded") != 0)
+		return false;
+	for (size_t i = 0; i < l->n_mine; i++)
+		any |= l->mine[i]->status.sandbox_id[0] != '\0';
+	if (!any)
+		return false;
+	if (s->over == 0)
+		s->over = uv_now(l->m->loop);
+	return uv_now(l->m->loop) - s->over < PORT_PATIENCE_MS;
+}
+
 void pod_step_end(const struct look *l)
 {
 	bool orphan = !l->owner.stateful && was_stateful(l);
 
 	l->s->failed = false;
+	if (has_port(l)) {
+		l->s->retry = true;
+		return;
+	}
 	if (l->owner.stateful || orphan) {
 		// What still runs still has its address, however long its preStop hook takes.
 		if (l->pod->any_container_running)

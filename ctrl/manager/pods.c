@@ -107,6 +107,8 @@ void pod_reconcile(struct manager *m, const char *key)
 		return; // their end comes back here
 	if (pod_is_waiting(m, s) || !look_at(m, s, &l))
 		return;
+	if (l.pod == NULL || !has_ended(l.pod))
+		s->over = 0;
 	if (l.pod == NULL)
 		pod_step_gone(&l);
 	else if (l.pod->host_network)

@@ -52,6 +52,7 @@ struct pod_state {
 	struct pod_wait *waits; // owned
 	size_t n_waits;
 	uint64_t began; // loop time when it was first seen without an address, 0: has one
+	uint64_t over; // loop time when it was first seen over, its port still there; 0: not
 	char *told; // owned; the last failure that was said of it
 	enum pod_fresh fresh;
 	bool gone; // its object was seen to be deleted, or asked for and not there

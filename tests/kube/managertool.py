@@ -156,6 +156,11 @@ class World:
         meta = p["metadata"]
         return self.patch(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/status", {"status": status})
 
+    def set_sandbox(self, instance, sandbox):
+        """What a node's daemon writes at ADD, and takes away (None) at DEL."""
+        meta = instance["metadata"]
+        return self.patch(f"{OURS}/namespaces/{meta['namespace']}/ipinstances/{meta['name']}/status", {"status": {"sandboxID": sandbox}})
+
     def delete_pod(self, namespace, name, grace=0):
         self.api.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds={grace}")
 
@@ -236,6 +241,15 @@ class World:
 
     def remove(self, plural, name):
         self.api.request("DELETE", f"{OURS}/{plural}/{name}")
+
+    def clear(self, namespace):
+        """Takes all pods and addresses out of it, whatever holds them."""
+        for p in self.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]:
+            self.patch(f"/api/v1/namespaces/{namespace}/pods/{p['metadata']['name']}", {"metadata": {"finalizers": None}})
+            self.delete_pod(namespace, p["metadata"]["name"])
+        for i in self.instances(namespace):
+            self.api.request("DELETE", f"{OURS}/namespaces/{namespace}/ipinstances/{i['metadata']['name']}")
+        self.wait_free(namespace)
 
     # what must hold
 

@@ -28,12 +28,7 @@ def world(apiserver):
 def ns(world):
     name = world.namespace(f"defects-{next(NUMBERS)}")
     yield name
-    for p in world.api.get(f"/api/v1/namespaces/{name}/pods")["items"]:
-        world.patch(f"/api/v1/namespaces/{name}/pods/{p['metadata']['name']}", {"metadata": {"finalizers": None}})
-        world.delete_pod(name, p["metadata"]["name"])
-    for i in world.instances(name):
-        world.api.request("DELETE", f"{OURS}/namespaces/{name}/ipinstances/{i['metadata']['name']}")
-    world.wait_free(name)
+    world.clear(name)
 
 
 def create(world, ns, name, **options):

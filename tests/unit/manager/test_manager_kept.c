@@ -52,6 +52,38 @@ static void a_stateful_pod_that_does_not_retain_gives_its_address_back(void **)
 	close_site(&s);
 }
 
+static void write_sandbox(struct site *s, const char *id)
+{
+	const struct store_name name = {
+		.kind = KIND_IPINSTANCE, .namespace = "x", .name = "10-0-0-1"};
+	char json[128];
+
+	(void)snprintf(json, sizeof(json), "{\"status\":{\"sandboxID\":%s}}", id);
+	assert_int_equal(do_patch(s->store, &name, json, true), 0);
+}
+
+static void an_address_of_an_evicted_pod_waits_until_its_port_is_gone(void **)
+{
+	const struct store_name pod = {.kind = KIND_POD, .namespace = "x", .name = "web-3"};
+	struct site s;
+
+	open_overlay(&s);
+	create_pod(&s, "web-3", "node1", "", STATEFUL);
+	expect_ip(&s, "web-3", "10.0.0.1");
+	write_sandbox(&s, "\"sandbox\"");
+	expect_json(&s, KIND_IPINSTANCE, "x", "10-0-0-1", "\"sandboxID\":\"sandbox\"");
+	assert_int_equal(
+		do_patch(s.store, &pod,
+			"{\"status\":{\"phase\":\"Failed\",\"reason\":\"Evicted\"}}", true),
+		0);
+	loop_for(1500); // more than one try
+	expect_json(&s, KIND_IPINSTANCE, "x", "10-0-0-1", "\"nodeName\":\"node1\"");
+	write_sandbox(&s, "null");
+	expect_json(&s, KIND_IPINSTANCE, "x", "10-0-0-1",
+		"\"stateful\":{\"index\":3},\"podName\":\"web-3\"}"); // reserved
+	close_site(&s);
+}
+
 static void another_takes_over_and_knows_everything(void **)
 {
 	struct site a, b;
@@ -177,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MANAGER_TEST(a_stateful_pod_keeps_its_address_and_mac_over_its_lives),
 		MANAGER_TEST(a_stateful_pod_that_does_not_retain_gives_its_address_back),
+		MANAGER_TEST(an_address_of_an_evicted_pod_waits_until_its_port_is_gone),
 		MANAGER_TEST(another_takes_over_and_knows_everything),
 		MANAGER_TEST(a_restart_sweeps_what_lost_its_pod_but_not_what_a_person_wrote),
 		MANAGER_TEST(half_of_a_dual_stack_pod_is_made_whole),
