@@ -54,6 +54,8 @@ struct kube_reflector {
 	bool gone; // the server has forgotten version
 	unsigned int n_stuck;
 	bool broken; // was reported, nothing good has come since
+	// What the log knows.
+	bool lost; // the server did not answer the last time
 	char complaint[MODEL_ERROR_MAX]; // logged; "": all is well
 	uint64_t complain_again; // ms of the loop; not before, if it is something else
 };
@@ -76,14 +78,17 @@ struct kube_store {
 	unsigned int n_events;
 	unsigned int n_handles; // that are not closed yet
 	bool closing;
+	// What the log knows of the server.
+	bool lost, untrusted; // it does not answer; because its certificate is not trusted, or so
+	uint64_t complain_again; // ms of the loop
 };
 
 // ── kube_watch.c ───────────────────────────────────────────────────────────────────────────────
 void kube_reflector_start(struct kube_reflector *r);
 void kube_reflector_fini(struct kube_reflector *r); // after its handles are closed
-// Tries the phase again after a wait, and says why once.
-void kube_reflector_failed(struct kube_reflector *r, const char *message);
-void kube_reflector_well(struct kube_reflector *r); // the server answers
+// Tries the phase again after a wait, and says why once. status: as of kube_done, 0 for what is wrong with
+// a good answer.
+void kube_reflector_failed(struct kube_reflector *r, int status, const char *message);
 void kube_reflector_go(struct kube_reflector *r, enum kube_phase phase); // now
 void kube_reflector_wait(struct kube_reflector *r, enum kube_phase phase); // after a wait
 void kube_reflector_relist(struct kube_reflector *r); // a list from its beginning, after a wait
@@ -94,6 +99,12 @@ int kube_reflector_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX]
 bool kube_reflector_put(struct kube_reflector *r, cJSON *obj);
 bool kube_reflector_tell(
 	struct kube_reflector *r, enum store_event event, const cJSON *obj, const char *message);
+
+// ── kube_complaint.c ───────────────────────────────────────────────────────────────────────────
+bool kube_is_lost(int status); // whether that means that there is no server
+void kube_reflector_lost(struct kube_reflector *r, int status, const char *message);
+void kube_reflector_complain(struct kube_reflector *r, const char *message);
+void kube_reflector_well(struct kube_reflector *r); // the server gives what it is asked for
 
 // ── kube_list.c, kube_stream.c ─────────────────────────────────────────────────────────────────
 void kube_list(struct kube_reflector *r);

@@ -73,7 +73,7 @@ static void take_page(struct kube_reflector *r, const struct kube_page *page)
 	const char *more = list_meta(page->list, "continue");
 
 	if (version == NULL || strlen(version) >= sizeof(r->version)) {
-		kube_reflector_failed(r, NO_LIST);
+		kube_reflector_failed(r, 0, NO_LIST);
 		return;
 	}
 	kube_reflector_well(r);
@@ -89,7 +89,7 @@ static void take_page(struct kube_reflector *r, const struct kube_page *page)
 	free(r->more);
 	r->more = strdup(more);
 	if (r->more == NULL)
-		kube_reflector_failed(r, "out of memory");
+		kube_reflector_failed(r, -ENOMEM, "out of memory");
 	else
 		kube_reflector_go(r, PHASE_LIST);
 }
@@ -102,7 +102,7 @@ static void on_page(void *arg, char *text, size_t len)
 	r->transfer = NULL;
 	int ret = kube_page_split(text, len, &page);
 	if (ret < 0) {
-		kube_reflector_failed(r, ret == -EPROTO ? NO_LIST : strerror(-ret));
+		kube_reflector_failed(r, 0, ret == -EPROTO ? NO_LIST : strerror(-ret));
 		return;
 	}
 	take_page(r, &page);
@@ -132,10 +132,10 @@ static void on_failed(void *arg, int status, cJSON *, const char *message)
 		(void)snprintf(text, sizeof(text),
 			"the API server does not know %s of %s: is the CRD installed?",
 			kind_plural(r->kind), kind_api_version(r->kind));
-		kube_reflector_failed(r, text);
+		kube_reflector_failed(r, status, text);
 	} else {
 		// A good status other than 200 comes without a message.
-		kube_reflector_failed(r, message != NULL ? message : NO_LIST);
+		kube_reflector_failed(r, status, message != NULL ? message : NO_LIST);
 	}
 }
 
@@ -163,6 +163,6 @@ void kube_list(struct kube_reflector *r)
 	}
 	if (ret < 0) {
 		restart(r);
-		kube_reflector_failed(r, strerror(-ret));
+		kube_reflector_failed(r, -ENOMEM, strerror(-ret));
 	}
 }

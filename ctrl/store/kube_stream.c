@@ -97,8 +97,10 @@ static bool on_line(void *arg, char *text, size_t len)
 }
 
 // The stream has ended, well or not: what now?
-static void ended(struct kube_reflector *r, const char *message)
+static void ended(struct kube_reflector *r, int status, const char *message)
 {
+	bool was_well = r->alive || r->progress;
+
 	r->transfer = NULL;
 	kube_lines_reset(&r->lines);
 	(void)uv_timer_stop(&r->timer);
@@ -106,19 +108,21 @@ static void ended(struct kube_reflector *r, const char *message)
 		kube_backoff_reset(&r->backoff);
 	if (r->gone || r->n_stuck >= KUBE_STUCK_MAX)
 		kube_reflector_relist(r);
+	else if (message != NULL && kube_is_lost(status) && was_well)
+		kube_reflector_wait(r, PHASE_WATCH); // cut: whether the server is lost will be seen
 	else if (message != NULL)
-		kube_reflector_failed(r, message);
+		kube_reflector_failed(r, status, message);
 	else if (r->progress)
 		kube_reflector_go(r, PHASE_WATCH);
 	else
 		kube_reflector_wait(r, PHASE_WATCH);
 }
 
-static void give_up(struct kube_reflector *r, const char *message)
+static void give_up(struct kube_reflector *r, int status, const char *message)
 {
 	kube_cancel(r->transfer);
 	r->n_stuck += !r->progress;
-	ended(r, message);
+	ended(r, status, message);
 }
 
 static void on_data(void *arg, char *data, size_t len)
@@ -136,7 +140,7 @@ static void on_data(void *arg, char *data, size_t len)
 	if (r->store->closing)
 		return;
 	if (ret < 0) {
-		give_up(r, NULL);
+		give_up(r, 0, NULL);
 		return;
 	}
 	// A line that goes on, or another one that has begun?
@@ -151,13 +155,13 @@ static void on_ended(void *arg, int status, cJSON *, const char *message)
 	if (status == 200) {
 		// A server ends a watch when its time is up; one that ends at once is waited for.
 		r->progress |= r->alive;
-		ended(r, NULL);
+		ended(r, status, NULL);
 		return;
 	}
 	r->gone = status == 410;
 	if (status > 0 && status != 429)
 		r->n_stuck++;
-	ended(r, message);
+	ended(r, status, message);
 }
 
 // Looks whether a watch is alive: a server that has not begun to answer, or dribbles an object, is
@@ -169,10 +173,10 @@ static void on_pulse(uv_timer_t *timer)
 
 	if (!kube_is_answered(r->transfer)) {
 		if (now - r->since > KUBE_REQUEST_MS)
-			give_up(r, "the API server does not answer a watch");
+			give_up(r, -ETIMEDOUT, "nothing came of a watch");
 	} else if (kube_lines_pending(&r->lines)) {
 		if (now - r->line_since > 1000ULL * KUBE_LINE_S)
-			give_up(r, "the API server sends an object too slowly");
+			give_up(r, 0, "the API server sends an object too slowly");
 	} else {
 		r->alive = true;
 		kube_reflector_well(r);
@@ -208,7 +212,7 @@ void kube_stream(struct kube_reflector *r)
 		ret = r->transfer != NULL ? 0 : -ENOMEM;
 	}
 	if (ret < 0) {
-		kube_reflector_failed(r, strerror(-ret));
+		kube_reflector_failed(r, -ENOMEM, strerror(-ret));
 		return;
 	}
 	r->progress = r->alive = r->gone = false;

@@ -8,51 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctrl/log.h"
 #include "ctrl/store/kube.h"
 #include "ctrl/store/kube_strip.h"
 
-#define COMPLAIN_MS 10000
-
-// Whether another kind has the same to complain of: one line is enough for a server that is away.
-static bool is_common(const struct kube_reflector *r, const char *message)
+void kube_reflector_failed(struct kube_reflector *r, int status, const char *message)
 {
-	for (enum kind k = 0; k < KIND_COUNT; k++) {
-		const struct kube_reflector *other = &r->store->reflectors[k];
-
-		if (other != r && strcmp(other->complaint, message) == 0)
-			return true;
-	}
-	return false;
-}
-
-void kube_reflector_well(struct kube_reflector *r)
-{
-	char old[MODEL_ERROR_MAX];
-
-	if (r->complaint[0] == '\0')
-		return;
-	memcpy(old, r->complaint, sizeof(old));
-	r->complaint[0] = '\0';
-	if (!is_common(r, old))
-		log_notice("the API server's %s are followed again", kind_plural(r->kind));
-}
-
-void kube_reflector_failed(struct kube_reflector *r, const char *message)
-{
-	uint64_t now = uv_now(r->store->loop);
-	bool is_first = r->complaint[0] == '\0';
-
-	// A server that comes and goes has something else to say each time: now and then is enough.
-	if (is_first || (strcmp(r->complaint, message) != 0 && now >= r->complain_again)) {
-		bool common = is_common(r, message);
-
-		(void)snprintf(r->complaint, sizeof(r->complaint), "%s", message);
-		r->complain_again = now + COMPLAIN_MS;
-		if (!common)
-			(void)log_warn(0, "cannot follow %s: %s; what is known of them stays",
-				kind_plural(r->kind), message);
-	}
+	if (kube_is_lost(status))
+		kube_reflector_lost(r, status, message);
+	else
+		kube_reflector_complain(r, message);
 	kube_reflector_wait(r, r->phase);
 }
 
