@@ -1,5 +1,7 @@
 // Find the route of each packet's destination (of ARP and neighbour discovery: of the address in
-// question), all in one bulk look-up so that cache misses overlap.
+// question), all in one bulk look-up so that cache misses overlap. Packets in a row to one address
+// share one look-up: the usual burst is of few flows.
+#include "vswitch/addr.h"
 #include "vswitch/stages.h"
 
 static_assert(BURST_MAX <= RTE_HASH_LOOKUP_BULK_MAX);
@@ -7,21 +9,27 @@ static_assert(BURST_MAX <= RTE_HASH_LOOKUP_BULK_MAX);
 void route_lookup(struct burst *b)
 {
 	struct pkt *wanted[BURST_MAX];
+	uint8_t key_of[BURST_MAX];
 	const void *keys[BURST_MAX];
 	void *routes[BURST_MAX];
+	const struct in6_addr *last = NULL;
 	uint64_t hits = 0;
-	uint32_t n = 0;
+	uint32_t n = 0, n_keys = 0;
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct pkt *p = pkt(b->pkt[i]);
 		if (p->way != WAY_UNDECIDED || (p->flags & PKT_OTHER) != 0)
 			continue;
-		wanted[n] = p;
-		keys[n++] = &p->dst;
+		if (n_keys == 0 || !addr_equal(&p->dst, last)) {
+			last = &p->dst;
+			keys[n_keys++] = last;
+		}
+		key_of[n] = (uint8_t)(n_keys - 1);
+		wanted[n++] = p;
 	}
 	if (n == 0)
 		return;
-	(void)rte_hash_lookup_bulk_data(b->tab->routes, keys, n, &hits, routes);
+	(void)rte_hash_lookup_bulk_data(b->tab->routes, keys, n_keys, &hits, routes);
 	for (uint32_t i = 0; i < n; i++)
-		wanted[i]->route = (hits >> i & 1) != 0 ? routes[i] : NULL;
+		wanted[i]->route = (hits >> key_of[i] & 1) != 0 ? routes[key_of[i]] : NULL;
 }
