@@ -54,7 +54,6 @@ struct pkt {
 	uint16_t out; // port it leaves by, VPORT_NONE until the last stages
 	uint8_t way; // enum way
 	uint8_t refusal; // enum refusal, of WAY_REFUSED
-	uint32_t hash; // of the flow (addresses, protocol, ports), for entropy
 	uint16_t
 		lladdr_off; // where ARP or ND says the sender's link-layer address, 0 if it does not
 	uint8_t why; // enum drop_reason, of WAY_REFUSED
@@ -68,6 +67,28 @@ struct pkt {
 } __attribute__((aligned(64)));
 static_assert(offsetof(struct pkt, nexthop) == 64);
 static_assert(sizeof(struct pkt) == 128);
+
+// Nothing is known yet but where the header behind Ethernet's begins. The addresses are left as they
+// are, and what only a tunnel's packets have.
+static inline void pkt_init(struct pkt *p, uint16_t l3_off)
+{
+	p->ether_type = 0;
+	p->vlan = 0;
+	p->l3_off = l3_off;
+	p->l4_off = 0;
+	p->proto = 0;
+	p->ttl = 0;
+	p->tos = 0;
+	p->flags = 0;
+	p->out = VPORT_NONE;
+	p->way = WAY_UNDECIDED;
+	p->refusal = 0;
+	p->lladdr_off = 0;
+	p->why = 0;
+	p->route = NULL;
+	p->nexthop = NULL;
+	p->subnet = SUBNET_NONE;
+}
 
 #define PKT_IPV6 0x01
 #define PKT_ARP 0x02

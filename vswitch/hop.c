@@ -10,6 +10,7 @@ static bool is_routed(const struct pkt *p)
 	       p->way == WAY_NEIGHBOUR;
 }
 
+// One from the TTL, the upper byte of its word, is one more there in the checksum (RFC 1141).
 static void decrement(struct rte_mbuf *m)
 {
 	if ((pkt(m)->flags & PKT_IPV6) != 0) {
@@ -17,10 +18,9 @@ static void decrement(struct rte_mbuf *m)
 		return;
 	}
 	struct rte_ipv4_hdr *ip = ip4_of(m);
-	rte_be16_t old = rte_cpu_to_be_16((uint16_t)(ip->time_to_live << 8 | ip->next_proto_id));
+	uint32_t sum = (uint32_t)ip->hdr_checksum + RTE_BE16(0x0100);
 	ip->time_to_live--;
-	rte_be16_t new = rte_cpu_to_be_16((uint16_t)(ip->time_to_live << 8 | ip->next_proto_id));
-	ip->hdr_checksum = checksum_change(ip->hdr_checksum, old, new);
+	ip->hdr_checksum = (rte_be16_t)(sum + (sum >= UINT16_MAX));
 }
 
 static bool hop_one(struct burst *, struct rte_mbuf *m)

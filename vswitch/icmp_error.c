@@ -170,6 +170,7 @@ static bool tell(struct burst *b, struct rte_mbuf *m)
 	if (!built || !ether_set(m, &eth.src_addr, &own, p->vlan))
 		return burst_drop(b, m, DROP_NO_HEADROOM);
 	p->way = WAY_BACK;
+	p->proto = is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	p->tos = is_ip6 ? 0 : TOS_ERROR;
 	burst_count(b, why); // the packet is gone; the error has taken its place
 	return true;

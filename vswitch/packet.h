@@ -111,6 +111,23 @@ static inline uint32_t l3_len(const struct rte_mbuf *m, const struct pkt *p)
 	return m->pkt_len - p->l3_off;
 }
 
+// The one's complement sum of the 16-bit words of which s is the plain sum.
+static inline uint16_t sum_fold(uint64_t s)
+{
+	s = (s & UINT32_MAX) + (s >> 32);
+	s = (s & UINT16_MAX) + (s >> 16);
+	s = (s & UINT16_MAX) + (s >> 16);
+	return (uint16_t)(s + (s >> 16));
+}
+
+// That sum over an IPv4 header without options; UINT16_MAX if its checksum is right.
+static inline uint16_t ip4_sum(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t word[sizeof(*ip) / sizeof(uint32_t)];
+	memcpy(word, ip, sizeof(word));
+	return sum_fold((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]);
+}
+
 // An Internet checksum after one of its 16-bit words has changed (RFC 1624, equation 3).
 static inline rte_be16_t checksum_change(rte_be16_t sum, rte_be16_t old, rte_be16_t new)
 {
@@ -160,12 +177,10 @@ static inline bool ether_set(struct rte_mbuf *m, const struct rte_ether_addr *ds
 	struct pkt *p = pkt(m);
 	uint16_t len = RTE_ETHER_HDR_LEN + (vlan != 0 ? RTE_VLAN_HLEN : 0);
 
-	if (len > p->l3_off) {
-		if (rte_pktmbuf_prepend(m, (uint16_t)(len - p->l3_off)) == NULL)
-			return false;
-	} else {
+	if (len > p->l3_off && rte_pktmbuf_prepend(m, (uint16_t)(len - p->l3_off)) == NULL)
+		return false;
+	if (len < p->l3_off)
 		(void)rte_pktmbuf_adj(m, (uint16_t)(p->l3_off - len));
-	}
 	struct rte_ether_hdr *eth = eth_of(m);
 	eth->dst_addr = *dst;
 	eth->src_addr = *src;

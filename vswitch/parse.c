@@ -34,27 +34,6 @@ static inline uint16_t l4_len_min(uint8_t proto)
 	}
 }
 
-static inline uint64_t mix(uint64_t h, uint64_t value)
-{
-	h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
-
-// Fragments of one datagram must stay on one path, so none of them counts its ports.
-static uint32_t flow_hash(const struct pkt *p, const uint16_t *ports)
-{
-	uint64_t words[4];
-	memcpy(words, &p->src, sizeof(p->src));
-	memcpy(&words[2], &p->dst, sizeof(p->dst));
-
-	uint64_t h = p->proto;
-	for (int i = 0; i < 4; i++)
-		h = mix(h, words[i]);
-	if ((p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) && (p->flags & PKT_FRAGMENT) == 0)
-		h = mix(h, (uint64_t)ports[0] << 16 | ports[1]);
-	return (uint32_t)(h >> 16);
-}
-
 bool parse_trim(struct rte_mbuf *m, uint32_t len)
 {
 	uint32_t extra = m->pkt_len - len;
@@ -107,7 +86,6 @@ static enum drop_reason parse_l4(struct rte_mbuf *m, struct pkt *p, uint16_t off
 	if (off + l4_len_min(p->proto) > m->data_len)
 		return DROP_MALFORMED;
 	p->l4_off = off;
-	p->hash = flow_hash(p, l4_of(m));
 
 	if (p->proto == IPPROTO_ICMPV6 && (p->flags & PKT_IPV6) != 0) {
 		uint8_t type = *(const uint8_t *)l4_of(m);
@@ -129,7 +107,7 @@ static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
 		p->l3_off + header_len > m->data_len || p->l3_off + len > m->pkt_len ||
 		!parse_trim(m, (uint32_t)p->l3_off + len))
 		return DROP_MALFORMED;
-	if (rte_ipv4_cksum(ip) != 0)
+	if (header_len == sizeof(*ip) ? ip4_sum(ip) != UINT16_MAX : rte_ipv4_cksum(ip) != 0)
 		return DROP_BAD_CHECKSUM;
 
 	p->src = addr_of_ip4(ip->src_addr);
@@ -139,10 +117,8 @@ static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
 	p->tos = ip->type_of_service;
 	if ((ip->fragment_offset & IP4_MORE_OR_OFFSET) != 0)
 		p->flags |= PKT_FRAGMENT;
-	if ((ip->fragment_offset & IP4_OFFSET) != 0) {
-		p->hash = flow_hash(p, NULL);
+	if ((ip->fragment_offset & IP4_OFFSET) != 0)
 		return PARSED;
-	}
 	return parse_l4(m, p, (uint16_t)(p->l3_off + header_len));
 }
 
@@ -201,10 +177,8 @@ static enum drop_reason parse_ip6(struct rte_mbuf *m, struct pkt *p)
 	uint16_t l4_off = skip_extensions(m, p, &headless);
 	if (l4_off == 0)
 		return DROP_MALFORMED;
-	if (headless) {
-		p->hash = flow_hash(p, NULL);
+	if (headless)
 		return PARSED;
-	}
 	return parse_l4(m, p, l4_off);
 }
 
@@ -232,7 +206,7 @@ enum drop_reason parse_frame(struct rte_mbuf *m)
 	struct pkt *p = pkt(m);
 	const struct rte_ether_hdr *eth = eth_of(m);
 
-	*p = (struct pkt){.l3_off = sizeof(*eth), .out = VPORT_NONE, .subnet = SUBNET_NONE};
+	pkt_init(p, sizeof(*eth));
 	if (m->data_len < sizeof(*eth) || rte_is_multicast_ether_addr(&eth->src_addr))
 		return DROP_MALFORMED;
 	p->ether_type = rte_be_to_cpu_16(eth->ether_type);

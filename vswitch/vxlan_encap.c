@@ -1,6 +1,6 @@
 // Wrap what goes to another node, or back through the tunnel it came by, in VXLAN over IPv4 or
 // IPv6. All other packets pass untouched.
-#include "vswitch/packet.h"
+#include "vswitch/flow_hash.h"
 #include "vswitch/stages.h"
 
 #define VXLAN_FLAGS 0x08
@@ -32,11 +32,10 @@ static uint8_t outer_tos(const struct pkt *p)
 	return is_ip(p) ? p->tos : 0;
 }
 
-static struct rte_udp_hdr udp_header(const struct node *node, const struct pkt *p, uint16_t len)
+static struct rte_udp_hdr udp_header(const struct node *node, uint32_t hash, uint16_t len)
 {
 	return (struct rte_udp_hdr){
-		.src_port =
-			rte_cpu_to_be_16((uint16_t)(ENTROPY_PORTS + (p->hash >> ENTROPY_SHIFT))),
+		.src_port = rte_cpu_to_be_16((uint16_t)(ENTROPY_PORTS + (hash >> ENTROPY_SHIFT))),
 		.dst_port = rte_cpu_to_be_16(node->vxlan_port),
 		.dgram_len = rte_cpu_to_be_16(len),
 	};
@@ -50,9 +49,24 @@ static struct rte_vxlan_hdr vxlan_header(const struct node *node)
 	};
 }
 
+// From what the header will say: reading what was just written in other pieces takes the processor
+// longer than all else here (13 of 38 cycles per packet).
+static rte_be16_t outer4_checksum(
+	const struct node *node, const struct pkt *p, uint16_t len, const struct in6_addr *remote)
+{
+	uint64_t s = RTE_BE16(RTE_IPV4_HDR_DF_FLAG) + RTE_BE16(TTL_DEFAULT << 8 | IPPROTO_UDP);
+
+	s += rte_cpu_to_be_16((uint16_t)(RTE_IPV4_VHL_DEF << 8 | outer_tos(p)));
+	s += rte_cpu_to_be_16(len);
+	s += addr_ip4(&node->vtep4);
+	s += addr_ip4(remote);
+	return (rte_be16_t)~sum_fold(s);
+}
+
 static bool wrap4(const struct node *node, struct rte_mbuf *m, const struct in6_addr *remote)
 {
 	const struct pkt *p = pkt(m);
+	uint32_t hash = flow_hash(m);
 	struct outer4 *o = (void *)rte_pktmbuf_prepend(m, sizeof(*o));
 	if (o == NULL)
 		return false;
@@ -65,12 +79,12 @@ static bool wrap4(const struct node *node, struct rte_mbuf *m, const struct in6_
 		.ip.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
 		.ip.time_to_live = TTL_DEFAULT,
 		.ip.next_proto_id = IPPROTO_UDP,
+		.ip.hdr_checksum = outer4_checksum(node, p, len, remote),
 		.ip.src_addr = addr_ip4(&node->vtep4),
 		.ip.dst_addr = addr_ip4(remote),
-		.udp = udp_header(node, p, (uint16_t)(len - sizeof(o->ip))),
+		.udp = udp_header(node, hash, (uint16_t)(len - sizeof(o->ip))),
 		.vxlan = vxlan_header(node),
 	};
-	o->ip.hdr_checksum = rte_ipv4_cksum(&o->ip);
 	return true;
 }
 
@@ -96,6 +110,7 @@ static uint16_t checksum_of_chain(const struct rte_mbuf *m, uint16_t off, uint32
 static bool wrap6(const struct node *node, struct rte_mbuf *m, const struct in6_addr *remote)
 {
 	const struct pkt *p = pkt(m);
+	uint32_t hash = flow_hash(m);
 	struct outer6 *o = (void *)rte_pktmbuf_prepend(m, sizeof(*o));
 	if (o == NULL)
 		return false;
@@ -106,7 +121,7 @@ static bool wrap6(const struct node *node, struct rte_mbuf *m, const struct in6_
 		.ip.payload_len = rte_cpu_to_be_16(len),
 		.ip.proto = IPPROTO_UDP,
 		.ip.hop_limits = TTL_DEFAULT,
-		.udp = udp_header(node, p, len),
+		.udp = udp_header(node, hash, len),
 		.vxlan = vxlan_header(node),
 	};
 	memcpy(o->ip.src_addr, &node->vtep6, sizeof(o->ip.src_addr));
