@@ -89,12 +89,13 @@ static inline bool addr_is_gateway(const struct in6_addr *a)
 static inline bool addr_in_prefix(
 	const struct in6_addr *a, const struct in6_addr *prefix, uint8_t len)
 {
-	for (uint8_t i = 0; i < 4 && len > 0; i++) {
-		uint8_t bits = len < 32 ? len : 32;
-		uint32_t mask = rte_cpu_to_be_32(UINT32_MAX << (32 - bits));
-		if (((a->s6_addr32[i] ^ prefix->s6_addr32[i]) & mask) != 0)
-			return false;
-		len = (uint8_t)(len - bits);
-	}
-	return true;
+	uint64_t x[2], y[2];
+	memcpy(x, a, sizeof(x));
+	memcpy(y, prefix, sizeof(y));
+	uint64_t high = rte_be_to_cpu_64(x[0] ^ y[0]);
+	uint64_t low = rte_be_to_cpu_64(x[1] ^ y[1]);
+
+	if (len > 64)
+		return high == 0 && low >> (128 - len) == 0;
+	return len == 0 || high >> (64 - len) == 0;
 }

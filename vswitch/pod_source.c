@@ -5,8 +5,8 @@
 
 static bool owns(const struct vport *in, const struct in6_addr *addr)
 {
-	return !addr_is_unspecified(addr) &&
-	       (addr_equal(addr, &in->ip4) || addr_equal(addr, &in->ip6));
+	return (addr_equal(addr, &in->ip4) || addr_equal(addr, &in->ip6)) &&
+	       !addr_is_unspecified(addr);
 }
 
 // Before a pod has its address, and within its link, it uses none or a link-local one: probes for
