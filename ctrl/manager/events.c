@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctrl/log.h"
+#include "ctrl/manager/doubled.h"
 #include "ctrl/manager/state.h"
 
 // ── IPInstances in the books ───────────────────────────────────────────────────────────────────
@@ -63,6 +64,7 @@ static void ipinstance_event(struct manager *m, enum cache_event event, const st
 {
 	if (event == CACHE_DELETED) {
 		unbook(m, i, true);
+		doubled_inherit(m, i);
 	} else {
 		if (old != NULL) {
 			bool moved = strcmp(old->subnet, i->subnet) != 0 ||

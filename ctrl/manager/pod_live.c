@@ -383,6 +383,8 @@ void pod_step_live(const struct look *l)
 		succeed(l);
 		return;
 	}
+	if (pod_has_rival(l))
+		return;
 	if (s->began == 0)
 		s->began = uv_now(l->m->loop);
 	if (l->owner.stateful && !object_has_finalizer(&l->pod->obj, FINALIZER_IP_ALLOCATED))

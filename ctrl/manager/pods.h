@@ -27,6 +27,9 @@ void pod_step_gone(const struct look *l); // there is no pod object
 void pod_step_end(const struct look *l); // it is terminating, evicted or completed
 void pod_step_live(const struct look *l);
 
+// Whether an IPInstance of the pod is there and not in force, for another has its address; doubled.h
+// says whose that is. Until then the pod gets no other.
+bool pod_has_rival(const struct look *l);
 void pod_delete_instances(const struct look *l, const struct ipinstance *const *ip, size_t n);
 void pod_set_finalizer(const struct look *l, bool present);
 // "[10.0.0.5/24 fd00::5/120]"

@@ -2,7 +2,8 @@
 // what the cache tells; pods.c and pod_*.c decide what a pod needs; requests.c changes objects and
 // comes back when that is done, blocked.c remembers what it could not have; status.c, node_labels.c
 // and report.c write down what is; ipinstance.c builds the objects; sweep.c looks for what all of
-// them missed. Everything here can be rebuilt from the cache.
+// them missed, and doubled.c decides whose a doubled address is. Everything here can be rebuilt from
+// the cache.
 #pragma once
 
 #include <uthash.h>

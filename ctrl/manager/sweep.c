@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctrl/log.h"
+#include "ctrl/manager/doubled.h"
 #include "ctrl/manager/state.h"
 
 // A leaked address is given back when it has been seen so in every run for so long.
@@ -26,13 +27,10 @@ struct sweep {
 	size_t n[SWEEP_DOUBLED + 1]; // of this run
 };
 
-enum sweep_verdict sweep_judge(
-	const struct ipinstance *i, const struct pod *pod, const struct ipinstance *first)
+enum sweep_verdict sweep_judge(const struct ipinstance *i, const struct pod *pod)
 {
 	bool bound = i->binding.node_name[0] != '\0';
 
-	if (first != NULL && first != i)
-		return SWEEP_DOUBLED;
 	if (bound && !i->obj.meta.deleting &&
 		(pod == NULL || strcmp(pod->obj.meta.uid, i->binding.pod_uid) != 0))
 		return SWEEP_LEAKED;
@@ -77,7 +75,7 @@ static bool check(const struct object *obj, void *arg)
 	char key[POD_KEY_MAX], ip[CIDR_TEXT_MAX];
 	struct finding *f;
 
-	if (!ipinstance_is_ours(i) || sweep_judge(i, pod_of(s->m, i), NULL) != SWEEP_LEAKED)
+	if (!ipinstance_is_ours(i) || sweep_judge(i, pod_of(s->m, i)) != SWEEP_LEAKED)
 		return true;
 	f = find(s, obj, SWEEP_LEAKED);
 	if (f == NULL || uv_now(s->m->loop) - f->since < GRACE_MS)
@@ -117,24 +115,6 @@ static void let_go(struct manager *m, const struct ipinstance *i, const cJSON *j
 	cJSON_Delete(copy);
 }
 
-static void judge_doubled(
-	struct sweep *s, const struct ipinstance *i, const struct ipinstance *first)
-{
-	const struct pod *pod = pod_of(s->m, i);
-	char ip[CIDR_TEXT_MAX];
-	struct finding *f = find(s, &i->obj, SWEEP_DOUBLED);
-	bool news = f != NULL && f->since == uv_now(s->m->loop);
-
-	if (!news)
-		return;
-	report_event(s->m, &i->obj, true, "IPDoubled", "address %s is that of ipinstance %s/%s",
-		cidr_text(&i->address.ip, ip), first->obj.meta.namespace, first->obj.meta.name);
-	if (pod != NULL)
-		report_event(s->m, &pod->obj, true, "IPDoubled",
-			"address %s is that of ipinstance %s/%s", ip, first->obj.meta.namespace,
-			first->obj.meta.name);
-}
-
 static bool check_refused(const cJSON *json, const char *, void *arg)
 {
 	struct sweep *s = arg;
@@ -143,23 +123,17 @@ static bool check_refused(const cJSON *json, const char *, void *arg)
 
 	if (object_decode(json, &obj, error) < 0)
 		return true; // its condition says so
-	struct ipinstance *i = OBJECT_AS(ipinstance, obj);
+	const struct ipinstance *i = OBJECT_AS(ipinstance, obj);
 	const struct ipinstance *found = cache_ipinstance_at(s->m->cache, &i->address.ip.ip);
-	const struct pod *pod = pod_of(s->m, i);
+	struct finding *f = NULL;
 
-	bool same = found != NULL && strcmp(found->obj.meta.name, obj->meta.name) == 0 &&
-		    strcmp(found->obj.meta.namespace, obj->meta.namespace) == 0;
-	if (same)
-		goto free_obj; // a new version of what is in force
-	if (obj->meta.deleting && ipinstance_is_ours(i))
+	if (obj->meta.deleting && ipinstance_is_ours(i) &&
+		(found == NULL || doubled_are_two(found, i)))
 		let_go(s->m, i, json);
-	else if (found != NULL && sweep_judge(i, pod, found) == SWEEP_DOUBLED)
-		judge_doubled(s, i, found);
-	// Its pod is gone: no event will tell the controller, which does not know it.
-	if (found != NULL && !obj->meta.deleting && ipinstance_is_ours(i) &&
-		sweep_judge(i, pod, NULL) == SWEEP_LEAKED)
-		request_delete(s->m, NULL, obj);
-free_obj:
+	else if (doubled_are_two(found, i)) // else it is a new version of what is in force
+		f = find(s, obj, SWEEP_DOUBLED);
+	if (f != NULL)
+		doubled_settle(s->m, NULL, found, i, f->since != uv_now(s->m->loop));
 	object_free(obj);
 	return true;
 }

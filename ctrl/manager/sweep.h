@@ -1,4 +1,4 @@
-// The sweeper's check: which addresses are leaked, which are doubled. Pure: over what the cache has.
+// The sweeper's check: which addresses are leaked. Pure. Whose a doubled one is: doubled.h.
 #pragma once
 
 #include "ctrl/model/ipinstance.h"
@@ -7,10 +7,8 @@
 enum sweep_verdict {
 	SWEEP_GOOD,
 	SWEEP_LEAKED, // bound to a pod that is no more
-	SWEEP_DOUBLED, // another IPInstance has the address
+	SWEEP_DOUBLED, // not in force: another IPInstance has the address
 };
 
-// pod: of the name it is bound to, NULL if there is none. first: the IPInstance in force that has
-// the address, NULL if none has (it is the one, or it is not in force for another reason).
-enum sweep_verdict sweep_judge(
-	const struct ipinstance *i, const struct pod *pod, const struct ipinstance *first);
+// Of an IPInstance in force. pod: of the name it is bound to, NULL if there is none.
+enum sweep_verdict sweep_judge(const struct ipinstance *i, const struct pod *pod);

@@ -139,25 +139,6 @@ def test_an_address_of_a_pod_that_never_was_is_given_back(world, ns):
     world.wait_free(ns)
 
 
-def test_a_doubled_address_is_found_and_said_and_the_first_owner_keeps_it(world, ns):
-    other = world.namespace(ns + "-b")
-    p, (i,) = create(world, ns, "first")
-    world.post(pod(other, "second", on=None))
-    second = world.pod(other, "second")
-    ip = i["spec"]["address"]["ip"]
-    twin = instance(other, i["metadata"]["name"], ip, "second")
-    twin["spec"]["binding"]["podUID"] = second["metadata"]["uid"]
-    assert world.api.request("POST", f"{OURS}/namespaces/{other}/ipinstances", twin)[0] == 201
-    message = f"address {ip} is that of ipinstance {ns}/{i['metadata']['name']}"
-    wait_until(lambda: any(r == "IPDoubled" and m == message for _, r, m in world.events(second)),
-               lambda: f"{world.events(second)}\n{world.logs()}", timeout=40)
-    assert world.managers[0].metric("strata_addresses_doubled") == 1
-    assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
-    world.delete_pod(other, "second")  # then nobody's it is
-    wait_until(lambda: world.instances(other) == [], lambda: f"{world.instances(other)}\n{world.logs()}", timeout=40)
-    assert world.wait_bound(p)[0]["metadata"]["uid"] == i["metadata"]["uid"]
-
-
 # ── flags ─────────────────────────────────────────────────────────────────────────────────────────
 
 def instead(world, *flags):
