@@ -21,16 +21,25 @@ __attribute__((format(printf, 3, 4))) static bool refuse(
 	return false;
 }
 
+struct looker {
+	const struct manager *m;
+	char missing[NAME_MAX_LEN]; // a Network that was looked for and is not there
+};
+
 static const struct network *get_network(void *arg, const char *name)
 {
-	const struct manager *m = arg;
-	return (const void *)cache_get(m->cache, KIND_NETWORK, NULL, name);
+	struct looker *l = arg;
+	const struct network *n = (const void *)cache_get(l->m->cache, KIND_NETWORK, NULL, name);
+
+	if (n == NULL)
+		(void)snprintf(l->missing, sizeof(l->missing), "%s", name);
+	return n;
 }
 
 static const struct subnet_obj *get_subnet(void *arg, const char *name)
 {
-	const struct manager *m = arg;
-	return (const void *)cache_get(m->cache, KIND_SUBNET, NULL, name);
+	const struct looker *l = arg;
+	return (const void *)cache_get(l->m->cache, KIND_SUBNET, NULL, name);
 }
 
 struct search {
@@ -50,6 +59,26 @@ static bool match(const struct object *obj, void *arg)
 		return true;
 	s->found = n;
 	return false;
+}
+
+static bool match_bgp(const struct object *obj, void *arg)
+{
+	struct search *s = arg;
+	const struct network *n = (const void *)obj;
+
+	if (n->type == NETWORK_UNDERLAY && n->mode == NETWORK_BGP && !obj->meta.deleting &&
+		s->node != NULL && network_has_node(n, s->node))
+		s->found = n;
+	return s->found == NULL;
+}
+
+// Whether the pod's node announces addresses: those of the GlobalBGP Network are had there alone.
+static bool node_has_bgp(const struct manager *m, const struct pod *pod)
+{
+	struct search s = {.node = cache_get(m->cache, m->node_kind, NULL, pod->node_name)};
+
+	cache_each(m->cache, KIND_NETWORK, match_bgp, &s);
+	return s.found != NULL;
 }
 
 // The Network of that type that the pod's node is in.
@@ -79,6 +108,8 @@ static bool find_network(const struct manager *m, const struct pod *pod,
 			sel->type == NETWORK_OVERLAY ? "overlay" : "global bgp");
 		return false;
 	}
+	if (found->type == NETWORK_GLOBAL_BGP && !node_has_bgp(m, pod))
+		return refuse(m, error, "node %s has not attached bgp network", pod->node_name);
 	if (sel->network[0] != '\0' && strcmp(sel->network, found->obj.meta.name) != 0 &&
 		!m->remote)
 		return refuse(m, error, "specified network %s has no node %s", sel->network,
@@ -95,15 +126,18 @@ bool pod_plan_make(const struct manager *m, const struct pod *pod,
 	const struct ipinstance *const *kept, size_t n_kept, struct pod_plan *ret_plan,
 	char error[SELECTION_ERROR_MAX])
 {
+	struct looker looker = {.m = m};
 	const struct selection_lookup lookup = {
-		.network = get_network, .subnet = get_subnet, .arg = (void *)(uintptr_t)m};
+		.network = get_network, .subnet = get_subnet, .arg = &looker};
 	const struct object *namespace =
 		cache_get(m->cache, KIND_NAMESPACE, NULL, pod->obj.meta.namespace);
 	struct pod_plan plan = {0};
 	struct selection sel;
 
-	if (!selection_make(&m->selection, &lookup, pod, namespace, kept, n_kept, &sel, error) ||
-		!find_network(m, pod, &sel, &plan, error))
+	bool ok = selection_make(&m->selection, &lookup, pod, namespace, kept, n_kept, &sel, error);
+	if (!ok && looker.missing[0] != '\0')
+		return refuse(m, error, "specified network %s not found", looker.missing);
+	if (!ok || !find_network(m, pod, &sel, &plan, error))
 		return false;
 	plan.family = sel.family;
 	memcpy(plan.subnet4, sel.subnet4, sizeof(plan.subnet4));

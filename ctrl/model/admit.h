@@ -12,6 +12,7 @@ const struct subnet_obj *view_subnet(const struct admission_view *view, const ch
 
 #define VLAN_ID_MAX 4094
 #define VNI_MAX 16777215
+#define ASN_MAX 4294967295 // RFC 6793
 
 // A name that the labels of IPInstances can hold; hybridnet fails at the first allocation instead.
 bool admit_name(const struct meta *meta, char message[ADMISSION_MESSAGE_MAX]);

@@ -1,5 +1,5 @@
 // The rules of Networks (hybridnet: pkg/webhook/validating/network.go), and those it lacks: the
-// ranges of VLAN ids and VNIs.
+// ranges of VLAN ids, VNIs and AS numbers.
 #include <inttypes.h>
 #include <string.h>
 
@@ -59,6 +59,11 @@ static bool node_is_in_two(const struct admission_view *view, const struct netwo
 	return false;
 }
 
+static bool is_asn(int64_t n)
+{
+	return n >= 1 && n <= ASN_MAX;
+}
+
 // Peers of a Network in BGP mode: decoded and judged, though Strata does not serve BGP.
 static bool admit_peers(const struct network *n, char message[ADMISSION_MESSAGE_MAX])
 {
@@ -74,6 +79,10 @@ static bool admit_peers(const struct network *n, char message[ADMISSION_MESSAGE_
 		if (peer->asn == 0)
 			return deny(
 				message, "bgp peer %s's AS number need to be set", peer->address);
+		if (!is_asn(peer->asn))
+			return deny(message,
+				"bgp peer %s's AS number %" PRId64 " is out of range 1-%" PRId64,
+				peer->address, peer->asn, (int64_t)ASN_MAX);
 	}
 	return true;
 }
@@ -116,6 +125,9 @@ static bool admit_net_id(const struct network *n, char message[ADMISSION_MESSAGE
 			VLAN_ID_MAX);
 	if (n->mode == NETWORK_VXLAN && (n->net_id < 1 || n->net_id > VNI_MAX))
 		return deny(message, "VNI %" PRId64 " is out of range 1-%d", n->net_id, VNI_MAX);
+	if (n->mode == NETWORK_BGP && !is_asn(n->net_id))
+		return deny(message, "AS number %" PRId64 " is out of range 1-%" PRId64, n->net_id,
+			(int64_t)ASN_MAX);
 	return true;
 }
 

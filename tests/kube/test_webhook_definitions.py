@@ -36,6 +36,15 @@ NETWORK_CREATE = [
     # Of our own: hybridnet takes them, and its nodes stop (appendix A, 16).
     ({**SELECTOR, "netID": 4094}, ""),
     ({**SELECTOR, "netID": 5000}, "VLAN id 5000 is out of range 0-4094"),
+    # No node is in both, so their ids are those of two wires; and a VNI is no VLAN id (20).
+    ({**SELECTOR, "netID": 10}, ""),
+    ({**SELECTOR, "netID": 4}, ""),
+    # AS numbers of four bytes (20).
+    ({**BGP, "netID": 4294967295, "config": {"bgpPeers": [{**PEER, "asn": 4294967294}]}}, ""),
+    ({**BGP, "netID": 4294967296, "config": {"bgpPeers": [PEER]}}, "AS number 4294967296 is out of range 1-4294967295"),
+    ({**BGP, "netID": 0, "config": {"bgpPeers": [PEER]}}, "AS number 0 is out of range 1-4294967295"),
+    ({**BGP, "config": {"bgpPeers": [{**PEER, "asn": 4294967296}]}},
+     "bgp peer 192.168.56.254's AS number 4294967296 is out of range 1-4294967295"),
 ]
 
 NETWORK_CREATE_ALONE = [
@@ -129,6 +138,8 @@ SUBNET_CREATE = [
     (other("bgp", netID=1), "must not assign net ID for (global) bgp subnet"),
     (other("global", netID=1), "must not assign net ID for (global) bgp subnet"),
     (other("bgp", config={"autoNatOutgoing": False}), "must not set autoNatOutgoing with underlay subnet"),
+    (other("global", config={"autoNatOutgoing": True}), "must not set autoNatOutgoing with underlay subnet"),
+    (other("global", config={"private": True}), ""),
     (other("overlay", netID=4), "must not assign net ID for overlay subnet"),
     (vlan(version="123"), "unsupported IP Version 123"),
     (vlan(start="192.168.8"), "invalid range start 192.168.8"),
@@ -185,6 +196,7 @@ def test_subnets_are_changed_by_the_rules(networks):
     create(networks, subnet("v", base))
     create(networks, subnet("o", other("overlay")))
     create(networks, subnet("b", other("bgp", cidr="10.10.0.0/24")))
+    create(networks, subnet("g", other("global", cidr="10.11.0.0/24")))
 
     def changed(**members):
         return {**base, "range": {**base["range"], **members}}
@@ -207,6 +219,9 @@ def test_subnets_are_changed_by_the_rules(networks):
         ("o", other("overlay", config={"autoNatOutgoing": False}), ""),
         ("b", other("bgp", cidr="10.10.0.0/24", netID=1), "must not assign net ID for (global) bgp subnet"),
         ("b", other("bgp", cidr="10.10.0.0/24", config={"autoNatOutgoing": True}),
+         "must not set autoNatOutgoing with (global) bgp subnet"),
+        ("g", other("global", cidr="10.11.0.0/24", netID=1), "must not assign net ID for (global) bgp subnet"),
+        ("g", other("global", cidr="10.11.0.0/24", config={"autoNatOutgoing": False}),
          "must not set autoNatOutgoing with (global) bgp subnet"),
     ]
     check([((name, spec), message) for name, spec, message in rows], lambda row: update_words(networks, "subnets", *row))

@@ -2,9 +2,9 @@
 import pytest
 
 from lab.shell import wait_until
-from managertool import MERGE, OURS, PREFIX
-from webhooktool import (api, check, clean, create, instance, mutated, pod_object, pod_words, pods, set_status, try_pod, webhook,
-                         words)
+from managertool import MERGE, OURS, PREFIX, network
+from webhooktool import (api, check, clean, create, instance, mutated, other, pod_object, pod_words, pods, set_status, subnet, try_pod,
+                         webhook, words)
 
 # ── 4.5 Pods ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -50,9 +50,23 @@ class TestWithoutMutation:
 
     def test_pods_are_validated_by_the_rules(self, pods):
         check(POD_VALIDATE, lambda annotations: pod_words(pods.api, annotations))
+        assert try_pod(pods.api, pod_object("pod", {"specified-network": "vlan", "network-type": "Overlay"}))[1]["code"] == 500
+        assert try_pod(pods.api, pod_object("pod", {"specified-network": "none"}))[1]["code"] == 403
         set_status(pods.api, "subnets", "o4", {"total": 65534, "used": 65534, "available": 0})
         wait_until(lambda: pod_words(pods.api, {"network-type": "Overlay"})
                    == "lacking ipv4 addresses by network type Overlay", "the overlay is full")
+
+    def test_pods_need_a_network_of_their_type_and_addresses_in_it(self, clean):
+        api = clean.api
+        rows = [(kind, f"no network found by type {kind}") for kind in ("Overlay", "GlobalBGP")]
+        check(rows + [("Underlay", "")], lambda kind: pod_words(api, {"network-type": kind}))
+        create(api, network("global", {"type": "GlobalBGP"}))
+        check([(family, f"lacking {words} addresses by network type GlobalBGP")
+               for family, words in (("IPv4", "ipv4"), ("IPv6Only", "ipv6"), ("dualstack", "dual stack"))],
+              lambda family: pod_words(api, {"network-type": "globalbgp", "ip-family": family}))
+        create(api, subnet("g", other("global")))
+        check([("IPv4", ""), ("DualStack", "lacking dual stack addresses by network type GlobalBGP")],
+              lambda family: pod_words(api, {"network-type": "GlobalBGP", "ip-family": family}))
 
     def test_a_former_address_goes_with_what_is_asked_for(self, pods):
         create(pods.api, instance("192-168-56-9", "vlan", "v4", "192.168.56.9/24", pod="pod"))
@@ -67,6 +81,11 @@ class TestWithoutMutation:
 
 def test_what_a_pod_asks_for_in_vain_is_said_by_mutation(pods):
     check([({"specified-subnet": "none"}, "unable to parse network config for pod: specified subnet none not found"),
+           ({"specified-network": "none"}, 'unable to parse network config for pod: failed to get network none: '
+                                           'Network.networking.alibaba.com "none" not found'),
+           ({"specified-network": "vlan", "network-type": "Overlay"},
+            "unable to parse network config for pod: specified network vlan does not match network type Overlay"),
+           ({"ip-family": "v4"}, "unable to parse network config for pod: unrecognized ip family v4"),
            ({"network-type": "others"}, "unable to parse network config for pod: unrecognized network type others")],
           lambda annotations: pod_words(pods.api, annotations))
 
@@ -110,6 +129,19 @@ def test_a_pod_that_keeps_its_address_needs_no_quota(pods):
         return made["spec"]["nodeSelector"], made["metadata"]["annotations"][PREFIX + "ip-family"]
 
     wait_until(lambda: selector() == ({"net": "a"}, "IPv6Only"), "the kept address decides")
+
+
+def test_addresses_that_no_pod_can_have_had_are_refused(pods):
+    api = pods.api
+    pod = pod_object("pod", {})
+    pod["metadata"]["ownerReferences"] = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "s", "uid": "u", "controller": True}]
+    for n, message in ((2, "more than two ip instances are of the same family type, ipv4 count 2, ipv6 count 0"),
+                       (3, "more than two reserve ip exist for list options pod=pod")):
+        for i in range(n):
+            api.request("POST", f"{OURS}/namespaces/default/ipinstances",
+                        instance(f"192-168-56-{10 + i}", "vlan", "v4", f"192.168.56.{10 + i}/24", pod="pod"))
+        wait_until(lambda: words(*try_pod(api, pod)) == f"unable to parse network config for pod: {message}",
+                   lambda: str(try_pod(api, pod)))
 
 
 def test_host_network_pods_are_only_tolerant(pods):

@@ -144,9 +144,7 @@ static void what_cannot_be_had_is_said_in_hybridnets_words(void **)
 		{ANN("ip-family", "IPv5"), "unrecognized ip family IPv5"},
 		{ANN("network-type", "Fog"), "unrecognized network type Fog"},
 		{ANN("network-type", "GlobalBGP"), "unable to find global bgp network"},
-		{ANN("specified-network", "m"),
-			"failed to get network m: Network.networking.alibaba.com \\\"m\\\" not "
-			"found"},
+		{ANN("specified-network", "m"), "specified network m not found"},
 		{ANN("specified-subnet", "t"), "specified subnet t not found"},
 		{ANN("specified-subnet", "s/s6/s"),
 			"cannot have more than two specified subnet in dualstack"},
