@@ -31,6 +31,8 @@ struct ipinstance {
 	} status;
 };
 
+// The object as JSON, without what is not decoded or was shed. NULL without memory.
+cJSON *ipinstance_encode(const struct ipinstance *i);
 // The object name of an address.
 void ipinstance_name(const struct in6_addr *ip, char buf[64]);
 // The value of the label `pod`: the name, or 31 characters of it and 32 hex digits of the MD5 of the rest.

@@ -92,6 +92,18 @@ static struct object *object_new(enum kind kind)
 	return obj;
 }
 
+// The text of an earlier field that is the same as field i's: of an IPInstance many are, and are kept
+// once. i if there is none.
+static size_t same_text(struct object *obj, size_t i)
+{
+	const char *text = *text_at(obj, i);
+	size_t j = 0;
+
+	while (j < i && strcmp(*text_at(obj, j), text) != 0)
+		j++;
+	return j;
+}
+
 // Moves obj, whose texts are others', into a block that has room for them. NULL without memory, obj
 // is as it was then.
 static struct object *take_texts(struct object *obj)
@@ -100,7 +112,7 @@ static struct object *take_texts(struct object *obj)
 
 	for (size_t i = 0; i < n_texts(obj->kind); i++) {
 		size_t len = strlen(*text_at(obj, i));
-		size += len > 0 ? len + 1 : 0;
+		size += len > 0 && same_text(obj, i) == i ? len + 1 : 0;
 	}
 	struct object *own = realloc(obj, size);
 	if (own == NULL)
@@ -108,9 +120,10 @@ static struct object *take_texts(struct object *obj)
 	char *to = (char *)own + sizes[own->kind];
 	for (size_t i = 0; i < n_texts(own->kind); i++) {
 		const char **text = text_at(own, i);
+		size_t same = same_text(own, i);
 
-		if ((*text)[0] == '\0') {
-			*text = "";
+		if ((*text)[0] == '\0' || same < i) {
+			*text = (*text)[0] == '\0' ? "" : *text_at(own, same);
 			continue;
 		}
 		size_t room = strlen(*text) + 1;
@@ -162,6 +175,15 @@ struct object *object_named(enum kind kind, const char *name)
 	if (own == NULL)
 		object_free(obj);
 	return own;
+}
+
+void object_shed(struct object *obj)
+{
+	meta_fini(&obj->meta);
+	obj->meta.labels = obj->meta.annotations = (struct key_values){0};
+	obj->meta.owners = NULL;
+	obj->meta.finalizers = NULL;
+	obj->meta.n_owners = obj->meta.n_finalizers = 0;
 }
 
 void object_free(struct object *obj)

@@ -100,10 +100,12 @@ int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_E
 // An object that has nothing but its name; NULL without memory.
 struct object *object_named(enum kind kind, const char *name);
 void object_free(struct object *obj); // accepts NULL
+// Gives back an object's labels, annotations, owners and finalizers: it has none then.
+void object_shed(struct object *obj);
 
 // The path of the first field that the kind does not know ("spec.rnage"), or NULL. Only kinds of
-// our own group are checked; metadata is not.
-const char *object_unknown_field(const cJSON *json, char buf[MODEL_ERROR_MAX]);
+// our own group are checked; metadata is not, and the status only if asked for.
+const char *object_unknown_field(const cJSON *json, bool status, char buf[MODEL_ERROR_MAX]);
 
 // "namespace/name" or "name".
 void meta_key(const struct meta *meta, char *buf, size_t len);

@@ -120,13 +120,15 @@ static const char *unknown_at(const cJSON *json, const struct mapping *m)
 	return unknown;
 }
 
-const char *object_unknown_field(const cJSON *json, char buf[MODEL_ERROR_MAX])
+const char *object_unknown_field(const cJSON *json, bool status, char buf[MODEL_ERROR_MAX])
 {
 	enum kind kind;
 
 	if (kind_of_object(json, &kind) < 0 || schemas[kind] == NULL)
 		return NULL;
 	for (const struct mapping *m = schemas[kind]; m->path != NULL; m++) {
+		if (!status && strncmp(m->path, "status", strlen("status")) == 0)
+			continue;
 		const char *unknown = unknown_at(at_path(json, m->path), m);
 
 		if (unknown == NULL)

@@ -21,7 +21,6 @@ static const struct subnet_obj *find_subnet(void *arg, const char *name)
 
 struct kept {
 	const struct pod *pod;
-	char label[LABEL_MAX_LEN];
 	const struct ipinstance *ips[KEPT_MAX];
 	size_t n;
 };
@@ -29,11 +28,12 @@ struct kept {
 static bool collect_kept(const struct object *obj, void *arg)
 {
 	struct kept *k = arg;
-	const char *label = key_values_get(&obj->meta.labels, API_GROUP "/pod");
+	const struct ipinstance *i =
+		(const void *)obj; // its labels say the same, but may not be here
 
-	if (!obj->meta.deleting && label != NULL && strcmp(label, k->label) == 0 &&
+	if (!obj->meta.deleting && strcmp(i->binding.pod_name, k->pod->obj.meta.name) == 0 &&
 		strcmp(obj->meta.namespace, k->pod->obj.meta.namespace) == 0)
-		k->ips[k->n++] = (const void *)obj;
+		k->ips[k->n++] = i;
 	return k->n < KEPT_MAX;
 }
 
@@ -53,7 +53,6 @@ static bool select_family(const struct cni_conf *conf, const struct pod *pod,
 	struct kept kept = {.pod = pod};
 	char error[SELECTION_ERROR_MAX];
 
-	ipinstance_pod_label(pod->obj.meta.name, kept.label);
 	if (selection_retains(&rules, pod))
 		cache_each(conf->cache, KIND_IPINSTANCE, collect_kept, &kept);
 	if (!selection_make(&rules, &lookup, pod,

@@ -200,7 +200,7 @@ void answer_apply(struct daemon *d, struct conn *conn, const cJSON *object)
 			"; Pod of v1");
 		return;
 	}
-	if (object_unknown_field(object, field) != NULL) {
+	if (object_unknown_field(object, true, field) != NULL) {
 		(void)snprintf(message, sizeof(message), "unknown field '%s'", field);
 		conn_fail(conn, EINVAL, message, NULL);
 		return;

@@ -132,6 +132,16 @@ static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 	return wires_open(&d->config, d->dp, ret_conf);
 }
 
+// Of the IPInstances of other nodes only the tables want something.
+static bool is_elsewhere(const struct object *obj, void *arg)
+{
+	const struct daemon *d = arg;
+	const struct ipinstance *i = (const void *)obj;
+
+	return obj->kind == KIND_IPINSTANCE &&
+	       strcmp(i->binding.node_name, d->config.node_name) != 0;
+}
+
 static int open_store(struct daemon *d)
 {
 	char message[MODEL_ERROR_MAX];
@@ -150,8 +160,10 @@ static int open_store(struct daemon *d)
 	d->cache = cache_new(d->store);
 	if (d->cache == NULL)
 		return log_err(-ENOMEM, "cache");
-	if (c->store_kube)
+	if (c->store_kube) {
 		cache_set_kinds(d->cache, KUBE_KINDS);
+		cache_set_lean(d->cache, is_elsewhere, d);
+	}
 	return 0;
 }
 

@@ -188,12 +188,6 @@ void metering_cni(void *daemon, const struct cni_outcome *o)
 
 // ── Objects ────────────────────────────────────────────────────────────────────────────────────
 
-static bool count_refused(const cJSON *, const char *, void *arg)
-{
-	++*(size_t *)arg;
-	return true;
-}
-
 static void collect_objects(struct metric_sink *sink, void *arg)
 {
 	const struct daemon *d = arg;
@@ -206,12 +200,8 @@ static void collect_refused(struct metric_sink *sink, void *arg)
 {
 	const struct daemon *d = arg;
 
-	for (enum kind k = 0; k < KIND_COUNT; k++) {
-		size_t n = 0;
-
-		cache_each_refused(d->cache, k, count_refused, &n);
-		metric_emit(sink, LABELS(kind_name(k)), (double)n);
-	}
+	for (enum kind k = 0; k < KIND_COUNT; k++)
+		metric_emit(sink, LABELS(kind_name(k)), (double)cache_count_refused(d->cache, k));
 }
 
 static void collect_synced(struct metric_sink *sink, void *arg)

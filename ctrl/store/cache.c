@@ -12,14 +12,7 @@
 
 #include <utlist.h>
 
-#include "ctrl/model/field.h"
 #include "ctrl/store/cache_item.h"
-
-struct grave {
-	struct object *obj; // owned
-	cJSON *json; // owned
-	struct grave *next;
-};
 
 // ── Subscribers ────────────────────────────────────────────────────────────────────────────────
 
@@ -41,163 +34,15 @@ static void tell_bad(struct cache *c, enum kind kind, const char *key, const cha
 // Once per message: the same trouble of a new version (its status changed) is not news.
 static void report(struct cache *c, struct cache_item *item, const char *message)
 {
-	if (item->reported != NULL && strcmp(item->reported, message) == 0)
+	struct cache_rest *rest = cache_item_rest(item);
+
+	if (rest != NULL && rest->reported != NULL && strcmp(rest->reported, message) == 0)
 		return;
-	free(item->reported);
-	item->reported = strdup(message);
-	tell_bad(c, item->kind, item->key, message);
-}
-
-// ── Items ──────────────────────────────────────────────────────────────────────────────────────
-
-void cache_bury(struct cache *c, struct object *obj, cJSON *json)
-{
-	struct grave *g = obj != NULL || json != NULL ? calloc(1, sizeof(*g)) : NULL;
-
-	if (g == NULL) {
-		// Without memory for a grave better a leak than a dangling pointer up the stack.
-		return;
+	if (rest != NULL) {
+		free(rest->reported);
+		rest->reported = strdup(message);
 	}
-	g->obj = obj;
-	g->json = json;
-	LL_PREPEND(c->graves, g);
-}
-
-static void empty_graves(struct cache *c)
-{
-	struct grave *g, *next;
-
-	LL_FOREACH_SAFE (c->graves, g, next) {
-		object_free(g->obj);
-		cJSON_Delete(g->json);
-		free(g);
-	}
-	c->graves = NULL;
-	c->turn++;
-}
-
-struct cache_item *cache_item_find(const struct cache *c, enum kind kind, const char *key)
-{
-	struct cache_item *item;
-
-	HASH_FIND_STR(c->items[kind], key, item);
-	return item;
-}
-
-static struct cache_item *item_get(struct cache *c, enum kind kind, const char *key)
-{
-	struct cache_item *item = cache_item_find(c, kind, key);
-
-	if (item != NULL)
-		return item;
-	item = calloc(1, sizeof(*item) + strlen(key) + 1);
-	if (item == NULL)
-		return NULL;
-	item->kind = kind;
-	strcpy(item->key, key);
-	HASH_ADD_STR(c->items[kind], key, item);
-	c->sorted[kind] = false;
-	return item;
-}
-
-static void set_next(struct cache *c, struct cache_item *item, char *next)
-{
-	c->n_unsettled[item->kind] += (next != NULL) - (item->next != NULL);
-	free(item->next);
-	item->next = next;
-}
-
-static void set_removed(struct cache *c, struct cache_item *item, bool removed)
-{
-	c->n_removed += removed - item->removed;
-	item->removed = removed;
-}
-
-static int list_add(struct cache *c, struct cache_item *item)
-{
-	struct cache_list *l = &c->list[item->kind];
-
-	if (l->n == l->max) {
-		size_t max = l->max > 0 ? 2 * l->max : 64;
-		const struct object **obj = reallocarray(l->obj, max, sizeof(struct object *));
-		if (obj == NULL)
-			return -ENOMEM;
-		l->obj = obj;
-		l->max = max;
-	}
-	item->index = l->n;
-	l->obj[l->n++] = item->obj;
-	return 0;
-}
-
-static void list_del(struct cache *c, struct cache_item *item)
-{
-	struct cache_list *l = &c->list[item->kind];
-	const struct object *moved = l->obj[--l->n];
-	char key[CACHE_KEY_MAX];
-
-	if (moved == item->obj)
-		return;
-	meta_key(&moved->meta, key, sizeof(key));
-	struct cache_item *other = cache_item_find(c, item->kind, key);
-	if (other != NULL)
-		other->index = item->index;
-	l->obj[item->index] = moved;
-}
-
-static void address_add(struct cache *c, struct cache_item *item)
-{
-	const struct ipinstance *i = (const void *)item->obj;
-
-	if (item->kind == KIND_IPINSTANCE)
-		HASH_ADD_KEYPTR(hh_ip, c->by_ip, &i->address.ip.ip, sizeof(i->address.ip.ip), item);
-}
-
-static void address_del(struct cache *c, struct cache_item *item)
-{
-	if (item->kind == KIND_IPINSTANCE)
-		HASH_DELETE(hh_ip, c->by_ip, item);
-}
-
-// Puts obj (taken) into force in place of what was.
-static void enforce(struct cache *c, struct cache_item *item, struct object *obj)
-{
-	struct object *old = item->obj;
-
-	if (old != NULL) {
-		address_del(c, item);
-		c->list[item->kind].obj[item->index] = obj;
-		item->obj = obj;
-	} else {
-		item->obj = obj;
-		if (list_add(c, item) < 0) {
-			item->obj = NULL;
-			object_free(obj);
-			report(c, item, "out of memory");
-			return;
-		}
-	}
-	address_add(c, item);
-	cache_bury(c, old, NULL);
-	free(item->json);
-	item->json = item->next;
-	item->tree = NULL;
-	item->next = NULL;
-	c->n_unsettled[item->kind]--;
-	free(item->reported);
-	item->reported = NULL;
-	tell(c, item->kind, CACHE_PUT, obj, old);
-}
-
-static void item_free(struct cache *c, struct cache_item *item)
-{
-	set_next(c, item, NULL);
-	set_removed(c, item, false);
-	HASH_DEL(c->items[item->kind], item);
-	cache_bury(c, item->obj, NULL);
-	free(item->json);
-	free(item->reported);
-	free(item);
+	tell_bad(c, (enum kind)item->kind, item->key, message);
 }
 
 // ── Judging ────────────────────────────────────────────────────────────────────────────────────
@@ -206,28 +51,36 @@ static void item_free(struct cache *c, struct cache_item *item)
 static bool settle(struct cache *c, struct cache_item *item)
 {
 	char message[CACHE_MESSAGE_MAX] = "";
-	struct object *obj;
+	const struct object *old;
 
-	if (item->next == NULL)
+	if (!cache_item_waits(item))
 		return false;
-	cJSON *next = cJSON_Parse(item->next);
-	if (next == NULL)
-		return false; // no memory: the next event tries again
-	enum verdict verdict = cache_judge(c, item, next, &obj, message);
-	cJSON_Delete(next);
-	if (verdict != VERDICT_GOOD) {
+	if (item->next == NULL) {
+		report(c, item, item->rest->wrong);
+		return false;
+	}
+	if (cache_judge(c, item, message) != VERDICT_GOOD) {
 		report(c, item, message);
 		return false;
 	}
-	enforce(c, item, obj);
+	if (cache_item_enforce(c, item, &old) < 0) {
+		report(c, item, "out of memory"); // the next event tries again
+		return false;
+	}
+	tell(c, (enum kind)item->kind, CACHE_PUT, item->obj, old);
 	return true;
+}
+
+static const char *created(const struct cache_item *item)
+{
+	return item->next != NULL ? item->next->meta.creation_time : "";
 }
 
 // Older first, and what was written by hand (it has no time) before all.
 static int by_age(const void *pa, const void *pb)
 {
 	const struct cache_item *const *a = pa, *const *b = pb;
-	int cmp = strcmp((*a)->created, (*b)->created);
+	int cmp = strcmp(created(*a), created(*b));
 	return cmp != 0 ? cmp : strcmp((*a)->key, (*b)->key);
 }
 
@@ -241,8 +94,9 @@ static void settle_kind(struct cache *c, enum kind kind)
 	items = calloc(c->n_unsettled[kind], sizeof(struct cache_item *));
 	if (items == NULL)
 		return; // the next event tries again
-	for (item = c->items[kind]; item != NULL; item = item->hh.next) {
-		if (item->next != NULL)
+	TABLE_FOREACH(&c->items[kind], i, item)
+	{
+		if (cache_item_waits(item))
 			items[n++] = item;
 	}
 	qsort(items, n, sizeof(struct cache_item *), by_age);
@@ -253,30 +107,38 @@ static void settle_kind(struct cache *c, enum kind kind)
 
 static void really_delete(struct cache *c, struct cache_item *item)
 {
-	address_del(c, item);
-	list_del(c, item);
 	const struct object *obj = item->obj;
-	enum kind kind = item->kind;
-	item_free(c, item); // obj is in its grave until the next event
+	enum kind kind = (enum kind)item->kind;
+
+	cache_item_withdraw(c, item); // obj is in its grave until the next event
+	cache_item_free(c, item);
 	tell(c, kind, CACHE_DELETED, obj, NULL);
 }
 
 // Deletes what was removed and has lost its last user.
 static void sweep_removed(struct cache *c, enum kind kind)
 {
-	struct cache_item *item, *next;
 	char message[CACHE_MESSAGE_MAX];
+	struct cache_item **items, *item;
+	size_t n = 0;
 
 	if (c->n_removed == 0)
 		return;
-	HASH_ITER (hh, c->items[kind], item, next) {
-		if (!item->removed)
-			continue;
-		if (cache_in_use(c, item, message))
-			report(c, item, message);
-		else
-			really_delete(c, item);
+	items = calloc(c->n_removed, sizeof(struct cache_item *));
+	if (items == NULL)
+		return; // the next event tries again
+	TABLE_FOREACH(&c->items[kind], i, item)
+	{
+		if (item->removed)
+			items[n++] = item;
 	}
+	for (size_t i = 0; i < n; i++) {
+		if (cache_in_use(c, items[i], message))
+			report(c, items[i], message);
+		else
+			really_delete(c, items[i]);
+	}
+	free(items);
 }
 
 // After a change of an object of kind: who waited for it?
@@ -327,31 +189,18 @@ static int key_of(const cJSON *obj, char *key, size_t len)
 	return 0;
 }
 
-static void take_meta(struct cache_item *item, const cJSON *json)
-{
-	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
-
-	(void)snprintf(
-		item->version, sizeof(item->version), "%s", field_string(meta, "resourceVersion"));
-	(void)snprintf(item->created, sizeof(item->created), "%s",
-		field_string(meta, "creationTimestamp"));
-}
-
 static void on_put(struct cache *c, enum kind kind, const char *key, const cJSON *json)
 {
-	struct cache_item *item = item_get(c, kind, key);
-	char *text = item != NULL ? cJSON_PrintUnformatted(json) : NULL;
+	struct cache_item *item = cache_item_get(c, kind, key);
 
-	if (text == NULL) {
+	if (item == NULL || cache_item_put(c, item, json) < 0) {
 		tell_bad(c, kind, key, "out of memory");
 		return;
 	}
 	// A new IPInstance helps nobody, and they come by the hundred.
 	bool helps = kind != KIND_IPINSTANCE || item->obj != NULL;
 
-	set_removed(c, item, false);
-	set_next(c, item, text);
-	take_meta(item, json);
+	cache_item_set_removed(c, item, false);
 	if (c->synced && settle(c, item) && helps)
 		settle_dependents(c, kind);
 }
@@ -363,11 +212,11 @@ static void on_deleted(struct cache *c, enum kind kind, const char *key)
 
 	if (item == NULL)
 		return;
-	set_next(c, item, NULL);
+	cache_item_forget(c, item);
 	if (item->obj == NULL) {
-		item_free(c, item);
+		cache_item_free(c, item);
 	} else if (cache_in_use(c, item, message)) {
-		set_removed(c, item, true);
+		cache_item_set_removed(c, item, true);
 		report(c, item, message);
 	} else {
 		really_delete(c, item);
@@ -410,7 +259,7 @@ static void on_event(
 	struct cache *c = arg;
 	char key[CACHE_KEY_MAX];
 
-	empty_graves(c);
+	cache_empty_graves(c);
 	if (event == STORE_SYNCED)
 		on_synced(c, kind);
 	else if (event == STORE_BROKEN)
@@ -440,20 +289,22 @@ void cache_set_kinds(struct cache *c, uint32_t kinds)
 		c->kind_synced[k] = (kinds & 1U << k) == 0;
 }
 
+void cache_set_lean(struct cache *c, cache_is_lean *is_lean, void *arg)
+{
+	c->is_lean = is_lean;
+	c->is_lean_arg = arg;
+}
+
 void cache_free(struct cache *c)
 {
-	struct cache_item *item, *next;
-
 	if (c == NULL)
 		return;
-	HASH_CLEAR(hh_ip, c->by_ip);
+	table_fini(&c->by_ip);
 	for (enum kind k = 0; k < KIND_COUNT; k++) {
-		HASH_ITER (hh, c->items[k], item, next) {
-			item_free(c, item);
-		}
+		cache_items_free(c, k);
 		free(c->list[k].obj);
 	}
-	empty_graves(c);
+	cache_empty_graves(c);
 	free(c);
 }
 

@@ -30,6 +30,10 @@ struct cache_subscriber {
 struct cache *cache_new(struct store *store);
 // Which kinds the store brings, as 1U << KIND_…; before cache_start. Without it: all.
 void cache_set_kinds(struct cache *c, uint32_t kinds);
+// Which objects are kept lean, before cache_start: without their JSON, labels, annotations, owners and
+// finalizers. For IPInstances, of which there may be a hundred thousand. Without it: none.
+typedef bool cache_is_lean(const struct object *obj, void *arg);
+void cache_set_lean(struct cache *c, cache_is_lean *is_lean, void *arg);
 void cache_free(struct cache *c);
 // Subscribers are called in the order of subscription; before cache_start.
 void cache_subscribe(struct cache *c, struct cache_subscriber *s);
@@ -40,7 +44,8 @@ bool cache_synced(const struct cache *c);
 // NULL if absent. Borrowed until the next event loop turn. namespace is NULL or "" for cluster-scoped kinds.
 const struct object *cache_get(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
-// The object's JSON as the store has it. Borrowed until the store's next event.
+// The object's JSON as the store has it; of one that is kept lean, what is left of that. Borrowed until
+// the store's next event.
 const cJSON *cache_get_json(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
 // The same of an object of the cache, to be deleted by the caller: for whoever would copy it, or asks
@@ -49,6 +54,8 @@ cJSON *cache_copy_json(const struct cache *c, const struct object *obj);
 // The resourceVersion of what the store has, whether it is in force or not; NULL if it has nothing.
 const char *cache_version(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name);
+// How many objects of a kind the store has in a version that is not in force.
+size_t cache_count_refused(const struct cache *c, enum kind kind);
 // What the store has of a kind that is not in force, in no order, and why not ("" if nobody knows
 // yet); f returns false to stop.
 void cache_each_refused(const struct cache *c, enum kind kind,

@@ -1,5 +1,6 @@
 // What may come into force. Files are written by people and checked by nobody, so everything that
 // the webhooks would refuse, and what they would not but forwarding cannot bear, is refused here.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static enum verdict judge_ipinstance(const struct cache *c, const struct cache_i
 	}
 	if (!admit_ipinstance(&view, i, message))
 		return VERDICT_BAD;
-	HASH_FIND(hh_ip, c->by_ip, &i->address.ip.ip, sizeof(i->address.ip.ip), other);
+	other = cache_item_at(c, &i->address.ip.ip);
 	if (other != NULL && other != item) {
 		char text[IP_TEXT_MAX];
 		(void)snprintf(message, CACHE_MESSAGE_MAX,
@@ -76,16 +77,16 @@ static enum verdict judge_ipinstance(const struct cache *c, const struct cache_i
 	return VERDICT_GOOD;
 }
 
-static enum verdict judge(const struct cache *c, const struct cache_item *item,
-	const struct object *obj, char message[CACHE_MESSAGE_MAX])
+enum verdict cache_judge(
+	const struct cache *c, const struct cache_item *item, char message[CACHE_MESSAGE_MAX])
 {
-	switch (item->kind) {
+	switch ((enum kind)item->kind) {
 	case KIND_NETWORK:
-		return judge_network(c, item, obj, message);
+		return judge_network(c, item, item->next, message);
 	case KIND_SUBNET:
-		return judge_subnet(c, item, obj, message);
+		return judge_subnet(c, item, item->next, message);
 	case KIND_IPINSTANCE:
-		return judge_ipinstance(c, item, obj, message);
+		return judge_ipinstance(c, item, item->next, message);
 	case KIND_NODEINFO:
 	case KIND_POD:
 	case KIND_NODE:
@@ -96,31 +97,20 @@ static enum verdict judge(const struct cache *c, const struct cache_item *item,
 	return VERDICT_GOOD;
 }
 
-enum verdict cache_judge(const struct cache *c, const struct cache_item *item, cJSON *next,
-	struct object **ret_obj, char message[CACHE_MESSAGE_MAX])
+int cache_decode(const cJSON *json, struct object **ret_obj, char message[CACHE_MESSAGE_MAX])
 {
 	char buf[MODEL_ERROR_MAX];
-	struct object *obj;
-
 	// Statuses are written by programs, also by newer ones: what they add harms nobody.
-	cJSON *status = cJSON_DetachItemFromObjectCaseSensitive(next, "status");
-	const char *unknown = object_unknown_field(next, buf);
-	if (status != NULL)
-		(void)cJSON_AddItemToObject(next, "status", status);
+	const char *unknown = object_unknown_field(json, false, buf);
+
 	if (unknown != NULL) {
 		(void)snprintf(message, CACHE_MESSAGE_MAX, "unknown field %s", unknown);
-		return VERDICT_BAD;
+		return -EINVAL;
 	}
-	if (object_decode(next, &obj, buf) < 0) {
+	int ret = object_decode(json, ret_obj, buf);
+	if (ret < 0)
 		(void)snprintf(message, CACHE_MESSAGE_MAX, "%s", buf);
-		return VERDICT_BAD;
-	}
-	enum verdict v = judge(c, item, obj, message);
-	if (v == VERDICT_GOOD)
-		*ret_obj = obj;
-	else
-		object_free(obj);
-	return v;
+	return ret;
 }
 
 bool cache_in_use(

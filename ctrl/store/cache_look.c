@@ -28,6 +28,25 @@ const struct object *cache_get(
 	return item != NULL ? item->obj : NULL;
 }
 
+// The JSON of a version: as the store had it, or what is left of that. NULL without memory.
+static cJSON *json_of(const char *text, const struct object *obj)
+{
+	if (text != NULL)
+		return cJSON_Parse(text);
+	return obj != NULL && obj->kind == KIND_IPINSTANCE ? ipinstance_encode((const void *)obj)
+							   : NULL;
+}
+
+static cJSON *json_in_force(const struct cache_item *item)
+{
+	return json_of(item->rest != NULL ? item->rest->json : NULL, item->obj);
+}
+
+static cJSON *json_refused(const struct cache_item *item)
+{
+	return json_of(item->rest != NULL ? item->rest->next : NULL, item->next);
+}
+
 const cJSON *cache_get_json(
 	const struct cache *c, enum kind kind, const char *namespace, const char *name)
 {
@@ -35,14 +54,17 @@ const cJSON *cache_get_json(
 	struct cache *w = (struct cache *)(uintptr_t)c;
 	struct cache_item *item = item_of_name(c, kind, namespace, name);
 
-	if (item == NULL || item->json == NULL)
+	if (item == NULL || item->obj == NULL)
 		return NULL;
-	if (item->tree == NULL || item->tree_turn != c->turn) {
-		item->tree = cJSON_Parse(item->json);
-		item->tree_turn = c->turn;
-		cache_bury(w, NULL, item->tree);
+	if (item->rest != NULL && item->rest->tree != NULL && item->rest->tree_turn == c->turn)
+		return item->rest->tree;
+	cJSON *tree = json_in_force(item);
+	cache_bury(w, NULL, tree);
+	if (item->rest != NULL) {
+		item->rest->tree = tree;
+		item->rest->tree_turn = c->turn;
 	}
-	return item->tree;
+	return tree;
 }
 
 cJSON *cache_copy_json(const struct cache *c, const struct object *obj)
@@ -50,7 +72,7 @@ cJSON *cache_copy_json(const struct cache *c, const struct object *obj)
 	const struct cache_item *item =
 		item_of_name(c, obj->kind, obj->meta.namespace, obj->meta.name);
 
-	return item != NULL && item->json != NULL ? cJSON_Parse(item->json) : NULL;
+	return item != NULL && item->obj != NULL ? json_in_force(item) : NULL;
 }
 
 const char *cache_version(
@@ -58,19 +80,33 @@ const char *cache_version(
 {
 	const struct cache_item *item = item_of_name(c, kind, namespace, name);
 
-	return item != NULL && !item->removed ? item->version : NULL;
+	if (item == NULL || item->removed)
+		return NULL;
+	if (item->next != NULL)
+		return item->next->meta.resource_version;
+	if (cache_item_waits(item))
+		return item->rest->wrong_version;
+	return item->obj != NULL ? item->obj->meta.resource_version : NULL;
+}
+
+size_t cache_count_refused(const struct cache *c, enum kind kind)
+{
+	return c->n_unsettled[kind];
 }
 
 void cache_each_refused(const struct cache *c, enum kind kind,
 	bool (*f)(const cJSON *json, const char *why, void *arg), void *arg)
 {
-	const struct cache_item *item, *next;
+	const struct cache_item *item;
 
-	for (item = c->n_unsettled[kind] > 0 ? c->items[kind] : NULL; item != NULL; item = next) {
-		next = item->hh.next;
-		cJSON *json = item->next != NULL ? cJSON_Parse(item->next) : NULL;
-		bool more =
-			json == NULL || f(json, item->reported != NULL ? item->reported : "", arg);
+	if (c->n_unsettled[kind] == 0)
+		return;
+	TABLE_FOREACH(&c->items[kind], i, item)
+	{
+		cJSON *json = cache_item_waits(item) ? json_refused(item) : NULL;
+		const char *why = item->rest != NULL ? item->rest->reported : NULL;
+		bool more = json == NULL || f(json, why != NULL ? why : "", arg);
+
 		cJSON_Delete(json);
 		if (!more)
 			return;
@@ -81,7 +117,7 @@ cJSON *cache_copy_refused(const struct cache *c, enum kind kind, const char *key
 {
 	const struct cache_item *item = cache_item_find(c, kind, key);
 
-	return item != NULL && item->next != NULL ? cJSON_Parse(item->next) : NULL;
+	return item != NULL && cache_item_waits(item) ? json_refused(item) : NULL;
 }
 
 bool cache_is_removed(
@@ -100,9 +136,8 @@ bool cache_is_used(const struct cache *c, enum kind kind, const char *namespace,
 
 const struct ipinstance *cache_ipinstance_at(const struct cache *c, const struct in6_addr *ip)
 {
-	const struct cache_item *item;
+	const struct cache_item *item = cache_item_at(c, ip);
 
-	HASH_FIND(hh_ip, c->by_ip, ip, sizeof(*ip), item);
 	return item != NULL ? (const void *)item->obj : NULL;
 }
 
@@ -111,24 +146,14 @@ size_t cache_count(const struct cache *c, enum kind kind)
 	return c->list[kind].n;
 }
 
-static int by_key(const struct cache_item *a, const struct cache_item *b)
-{
-	return strcmp(a->key, b->key);
-}
-
 void cache_each(const struct cache *c, enum kind kind,
 	bool (*f)(const struct object *obj, void *arg), void *arg)
 {
-	// Sorting changes the order of the links only, which nobody can see but this function.
-	struct cache *w = (struct cache *)(uintptr_t)c;
-	const struct cache_item *item, *next;
+	// Their order is made when it is asked for, and nobody else can see that.
+	struct cache_item **order = cache_items_sorted((struct cache *)(uintptr_t)c, kind);
 
-	if (!w->sorted[kind])
-		HASH_SORT(w->items[kind], by_key);
-	w->sorted[kind] = true;
-	for (item = c->items[kind]; item != NULL; item = next) {
-		next = item->hh.next;
-		if (item->obj != NULL && !f(item->obj, arg))
+	for (size_t i = 0; order != NULL && i < c->items[kind].n; i++) {
+		if (order[i]->obj != NULL && !f(order[i]->obj, arg))
 			return;
 	}
 }

@@ -6,7 +6,6 @@
 
 // Small: there are as many as the cluster has objects.
 struct kube_known_item {
-	UT_hash_handle hh;
 	uint64_t version; // a hash of its resourceVersion
 	uint32_t round; // the last list that had it
 	char key[]; // "namespace/name"
@@ -19,14 +18,13 @@ static const char *meta_string(const cJSON *obj, const char *name)
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, name));
 }
 
-static uint64_t hash(const char *text) // FNV-1a
+static const void *key_of(const void *item)
 {
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3;
-	return h;
+	return ((const struct kube_known_item *)item)->key;
 }
+
+static const struct table_type by_key = {
+	.key = key_of, .hash = table_hash_text, .equal = table_equal_text};
 
 // A new item for obj, not in the table yet; NULL with *ret_err.
 static struct kube_known_item *item_new(const cJSON *obj, int *ret_err)
@@ -46,7 +44,7 @@ static struct kube_known_item *item_new(const cJSON *obj, int *ret_err)
 		memcpy(item->key, namespace, space_len);
 	item->key[space_len] = '/';
 	memcpy(item->key + space_len + 1, name, name_len);
-	item->version = hash(version != NULL ? version : "");
+	item->version = table_hash_text(version != NULL ? version : "");
 	*ret_err = 0;
 	return item;
 }
@@ -65,23 +63,19 @@ int kube_known_put(struct kube_known *k, const cJSON *obj, bool *ret_news)
 	if (item == NULL)
 		return err;
 	item->round = k->round;
-	HASH_FIND_STR(k->items, item->key, old);
+	old = table_find(&k->items, &by_key, item->key);
 	if (old == NULL) {
-		HASH_ADD_STR(k->items, key, item);
+		err = table_add(&k->items, &by_key, item);
+		if (err < 0)
+			free(item);
 		*ret_news = true;
-		return 0;
+		return err;
 	}
 	*ret_news = old->version != item->version;
 	old->version = item->version;
 	old->round = item->round;
 	free(item);
 	return 0;
-}
-
-static void remove_item(struct kube_known *k, struct kube_known_item *item)
-{
-	HASH_DEL(k->items, item);
-	free(item);
 }
 
 void kube_known_del(struct kube_known *k, const cJSON *obj)
@@ -92,39 +86,64 @@ void kube_known_del(struct kube_known *k, const cJSON *obj)
 	item = item_new(obj, &err);
 	if (item == NULL)
 		return;
-	HASH_FIND_STR(k->items, item->key, old);
+	old = table_find(&k->items, &by_key, item->key);
 	free(item);
-	if (old != NULL)
-		remove_item(k, old);
+	if (old == NULL)
+		return;
+	table_del(&k->items, &by_key, old);
+	free(old);
+}
+
+// All that the last list did not have, taken out of the table; NULL without memory or if there is none.
+static struct kube_known_item **take_gone(struct kube_known *k, size_t *ret_n)
+{
+	struct kube_known_item **gone, *item;
+	size_t n = 0;
+
+	TABLE_FOREACH(&k->items, i, item)
+	n += item->round != k->round;
+	gone = n > 0 ? calloc(n, sizeof(struct kube_known_item *)) : NULL;
+	*ret_n = 0;
+	if (gone == NULL)
+		return NULL;
+	TABLE_FOREACH(&k->items, i, item)
+	{
+		if (item->round != k->round)
+			gone[(*ret_n)++] = item;
+	}
+	for (size_t i = 0; i < n; i++)
+		table_del(&k->items, &by_key, gone[i]);
+	return gone;
 }
 
 void kube_known_sweep(struct kube_known *k,
 	bool (*f)(void *arg, const char *namespace, const char *name), void *arg)
 {
-	struct kube_known_item *item, *next;
+	size_t n;
+	struct kube_known_item **gone = take_gone(k, &n);
 	bool more = true;
 
-	for (item = k->items; item != NULL && more; item = next) {
-		next = item->hh.next;
-		if (item->round == k->round)
-			continue;
-		char *slash = strchr(item->key, '/');
-		HASH_DEL(k->items, item);
+	for (size_t i = 0; i < n; i++) {
+		char *slash = strchr(gone[i]->key, '/');
+
 		*slash = '\0';
-		more = f(arg, item->key, slash + 1);
-		free(item);
+		if (more)
+			more = f(arg, gone[i]->key, slash + 1);
+		free(gone[i]);
 	}
+	free(gone);
 }
 
 size_t kube_known_count(const struct kube_known *k)
 {
-	return HASH_COUNT(k->items);
+	return k->items.n;
 }
 
 void kube_known_clear(struct kube_known *k)
 {
-	struct kube_known_item *item, *next;
+	struct kube_known_item *item;
 
-	HASH_ITER (hh, k->items, item, next)
-		remove_item(k, item);
+	TABLE_FOREACH(&k->items, i, item)
+	free(item);
+	table_fini(&k->items);
 }

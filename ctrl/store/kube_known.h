@@ -7,12 +7,11 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
 
-struct kube_known_item;
+#include "ctrl/store/table.h"
 
 struct kube_known {
-	struct kube_known_item *items; // owned
+	struct table items; // owned
 	uint32_t round;
 };
 

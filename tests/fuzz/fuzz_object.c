@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (json == NULL)
 		return 0;
-	(void)object_unknown_field(json, field);
+	(void)object_unknown_field(json, true, field);
 	if (object_decode(json, &obj, error) == 0) {
 		judge(obj);
 		object_free(obj);

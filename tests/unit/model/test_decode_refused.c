@@ -131,7 +131,7 @@ static void unknown_field_is_found_wherever_it_is(void **)
 		(void)snprintf(text, sizeof(text), HEAD "%s}", cases[i][0]);
 		cJSON *json = cJSON_Parse(text);
 		assert_non_null(json);
-		const char *got = object_unknown_field(json, buf);
+		const char *got = object_unknown_field(json, true, buf);
 		if (cases[i][1] == NULL)
 			assert_null(got);
 		else
@@ -145,7 +145,7 @@ static void fields_of_pods_are_not_ours_to_judge(void **)
 	cJSON *json = cJSON_Parse("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":1}");
 	char buf[MODEL_ERROR_MAX];
 
-	assert_null(object_unknown_field(json, buf));
+	assert_null(object_unknown_field(json, true, buf));
 	cJSON_Delete(json);
 }
 

@@ -10,121 +10,9 @@
 
 #include <cmocka.h>
 
+#include "cache_told.h"
 #include "ctrl/model/field.h"
 #include "loop.h"
-
-#define API "apiVersion: networking.alibaba.com/v1\n"
-
-// What a subscriber was told: "PUT network a", "BAD a: …".
-struct told {
-	struct store *store;
-	struct cache *cache;
-	struct cache_subscriber sub;
-	char log[16384];
-	unsigned int n_synced;
-};
-
-static void note(struct told *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void note(struct told *t, const char *format, ...)
-{
-	size_t at = strlen(t->log);
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(t->log + at, sizeof(t->log) - at, format, ap);
-	va_end(ap);
-}
-
-static void on_event(void *arg, enum kind kind, enum cache_event event, const struct object *obj,
-	const struct object *old)
-{
-	struct told *t = arg;
-
-	t->n_synced += event == CACHE_SYNCED;
-	if (event == CACHE_PUT)
-		note(t, "%s %s %s\n", old != NULL ? "CHANGE" : "PUT", kind_name(kind),
-			obj->meta.name);
-	else if (event == CACHE_DELETED)
-		note(t, "DELETED %s %s\n", kind_name(kind), obj->meta.name);
-}
-
-static void on_bad(void *arg, enum kind, const char *key, const char *message)
-{
-	note(arg, "BAD %s: %s\n", key, message);
-}
-
-static bool is_synced(void *arg)
-{
-	return ((struct told *)arg)->n_synced == KIND_COUNT;
-}
-
-static void open_cache(struct told *t)
-{
-	char message[MODEL_ERROR_MAX];
-
-	memset(t, 0, sizeof(*t));
-	assert_int_equal(store_dir_open(&loop, loop_dir, &t->store, message), 0);
-	t->cache = cache_new(t->store);
-	t->sub = (struct cache_subscriber){.event = on_event, .bad = on_bad, .arg = t};
-	cache_subscribe(t->cache, &t->sub);
-	assert_int_equal(cache_start(t->cache), 0);
-	assert_true(loop_until(is_synced, t));
-	assert_true(cache_synced(t->cache));
-}
-
-static void close_cache(struct told *t)
-{
-	t->store->ops->close(t->store);
-	cache_free(t->cache);
-}
-
-struct wanted {
-	const struct told *told;
-	const char *text;
-};
-
-static bool has_text(void *arg)
-{
-	const struct wanted *w = arg;
-	return strstr(w->told->log, w->text) != NULL;
-}
-
-static void expect(struct told *t, const char *text)
-{
-	if (!loop_until(has_text, &(struct wanted){.told = t, .text = text}))
-		fail_msg("no '%s' in:\n%s", text, t->log);
-}
-
-static void put_overlay(void)
-{
-	put_file("networks/n.yaml",
-		API "kind: Network\nmetadata: {name: n}\nspec: {type: Overlay, netID: 4}\n");
-}
-
-static void put_subnet(const char *name, const char *cidr)
-{
-	char path[128];
-
-	(void)snprintf(path, sizeof(path), "subnets/%s.yaml", name);
-	put_file(path,
-		API "kind: Subnet\nmetadata: {name: %s}\nspec: {network: n, range: {version: "
-		    "\"4\", cidr: %s}}\n",
-		name, cidr);
-}
-
-static void put_ip(const char *namespace, const char *name, const char *ip)
-{
-	char path[128];
-
-	(void)snprintf(path, sizeof(path), "ipinstances/%s/%s.yaml", namespace, name);
-	put_file(path,
-		API "kind: IPInstance\nmetadata: {name: %s, namespace: %s}\n"
-		    "spec: {network: n, subnet: s, address: {version: \"4\", ip: %s, mac: "
-		    "\"02:12:34:00:00:01\"},"
-		    " binding: {referredObject: {kind: Pod, name: p, uid: u}, nodeName: x, "
-		    "podName: p, podUID: u}}\n",
-		name, namespace, ip);
-}
 
 static void parents_come_before_children_whatever_the_files_order(void **)
 {
@@ -139,11 +27,6 @@ static void parents_come_before_children_whatever_the_files_order(void **)
 	assert_null(cache_get(t.cache, KIND_IPINSTANCE, "y", "10-0-0-5"));
 	assert_non_null(cache_get_json(t.cache, KIND_SUBNET, NULL, "s"));
 	close_cache(&t);
-}
-
-static const char *label_of(const cJSON *json)
-{
-	return field_string(field_get(field_get(json, "metadata"), "labels"), "of");
 }
 
 static void json_is_that_of_the_version_in_force(void **)
@@ -357,8 +240,6 @@ static void objects_are_walked_in_key_order_until_told_to_stop(void **)
 	admission_view_free(&view);
 	close_cache(&t);
 }
-
-#define CACHE_TEST(f) cmocka_unit_test_setup_teardown(f, loop_setup, loop_teardown)
 
 static bool note_refused(const cJSON *json, const char *why, void *arg)
 {
