@@ -9,6 +9,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import socket
 import ssl
 import time
 
@@ -57,7 +58,9 @@ class _Connection(http.client.HTTPSConnection):
         self._ns, self._tls = ns, context
 
     def connect(self):
-        self.sock = self._tls.wrap_socket(netns.connect(self._ns, self.host, self.port), server_hostname=self.host)
+        plain = netns.connect(self._ns, self.host, self.port)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request goes in two parts
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
 
 
 class Component:
@@ -242,6 +245,10 @@ class ApiServer:
         text = "".join("---\n" + (o if isinstance(o, str) else json.dumps(o)) + "\n" for o in objects)
         return self.kubectl(["apply", "-f", "-"], input=text)
 
+    def connection(self):
+        """A connection of the caller's own to the server, made in the namespace."""
+        return _Connection(self.ns, PORT, ssl.create_default_context(cafile=str(self.pki / "ca.crt")))
+
     def request(self, method, path, body=None, content_type="application/json", token=None):
         """One request over a connection that is kept: (HTTP status, decoded answer or its text).
         For what kubectl would take too long for; a lost connection is made anew once."""
@@ -249,8 +256,7 @@ class ApiServer:
         data = None if body is None else (body if isinstance(body, (str, bytes)) else json.dumps(body))
         for attempt in (1, 2):
             if self._connection is None:
-                context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
-                self._connection = _Connection(self.ns, PORT, context)
+                self._connection = self.connection()
             try:
                 self._connection.request(method, path, data, headers)
                 answer = self._connection.getresponse()
