@@ -317,6 +317,7 @@ void cni_free(struct cni *cni)
 		free(s);
 	}
 	status_jobs_free(cni);
+	take_backs_free(cni);
 	bindings_free(cni->bindings);
 	free(cni);
 }

@@ -52,6 +52,7 @@ struct cni {
 	struct add *waiting; // ADDs that wait for an object; not owned
 	uv_timer_t timer; // their deadlines
 	struct status_job *status_jobs; // owned
+	struct take_back *take_backs; // owned
 	uv_timer_t status_timer; // until statuses are tried again
 	struct kube_backoff status_backoff;
 	bool serving; // the ports of before are back
@@ -139,7 +140,7 @@ bool add_family(
 void add_pod_event(struct cni *cni, const struct object *pod);
 void add_address_event(struct cni *cni, const struct ipinstance *i);
 
-// ── What is told to the cluster (tell.c) ───────────────────────────────────────────────────────
+// ── What is told to the cluster (tell.c, take_back.c) ──────────────────────────────────────────
 // Writes the status of the slot's IPInstances, again and again until the store has taken it. Nobody
 // waits for that: it tells people where the address is, and the next ADD who held it last.
 void status_write(struct cni *cni, struct slot *s);
@@ -151,6 +152,12 @@ void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const c
 // The same for an ADD that failed, and a condition on the IPInstances that it had found.
 void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f);
 void status_jobs_free(struct cni *cni);
+// The port of a slot is gone, and with it the sandbox that its IPInstances' statuses name: takes that
+// name back, unless another sandbox's is there by now. Also after a status_write that is still under way.
+void slot_take_back(struct cni *cni, struct slot *s);
+// take_back.c: the same of an attachment, at once.
+void status_take_back(struct cni *cni, const struct attachment *a);
+void take_backs_free(struct cni *cni);
 
 // ── Ports (cni_port.c, release.c) ─────────────────────────────────────────────────────────────
 // Makes the link or the vhost-user directory. Blocks. a->host_mac is set.

@@ -112,7 +112,10 @@ void slot_release(
 
 static void on_released(void *arg)
 {
-	op_reply(arg, cJSON_CreateObject());
+	struct op *op = arg;
+
+	slot_take_back(op->cni, op->slot);
+	op_reply(op, cJSON_CreateObject());
 }
 
 void del_begin(struct op *op)

@@ -18,6 +18,7 @@ struct status_job {
 	char key[ATTACHMENT_KEY_MAX]; // the slot may be gone when the answers come
 	size_t n_pending;
 	int err; // the first one
+	struct attachment *ended; // owned; the port is gone again: to be taken back
 	struct status_job *prev, *next; // cni->status_jobs
 };
 
@@ -74,6 +75,13 @@ static void retry_later(struct cni *cni)
 		(void)uv_timer_start(&cni->status_timer, on_retry, after, 0);
 }
 
+static void job_free(struct status_job *job)
+{
+	DL_DELETE(job->cni->status_jobs, job);
+	free(job->ended);
+	free(job);
+}
+
 static void on_status_written(void *arg, int err, const cJSON *, const char *message)
 {
 	struct status_job *job = arg;
@@ -96,8 +104,9 @@ static void on_status_written(void *arg, int err, const cJSON *, const char *mes
 		kube_backoff_reset(&cni->status_backoff);
 	else
 		retry_later(cni);
-	DL_DELETE(cni->status_jobs, job);
-	free(job);
+	if (job->ended != NULL)
+		status_take_back(cni, job->ended);
+	job_free(job);
 }
 
 static void patch_status(const struct cni *cni, const struct attachment *a, size_t i,
@@ -155,10 +164,22 @@ void status_jobs_free(struct cni *cni)
 {
 	struct status_job *job, *next;
 
-	DL_FOREACH_SAFE (cni->status_jobs, job, next) {
-		DL_DELETE(cni->status_jobs, job);
-		free(job);
+	DL_FOREACH_SAFE (cni->status_jobs, job, next)
+		job_free(job);
+}
+
+void slot_take_back(struct cni *cni, struct slot *s)
+{
+	struct status_job *job = s->status_job;
+
+	if (job == NULL) {
+		status_take_back(cni, &s->a);
+		return;
 	}
+	s->status_job = NULL;
+	job->ended = malloc(sizeof(*job->ended));
+	if (job->ended != NULL)
+		*job->ended = s->a;
 }
 
 // ── Events ─────────────────────────────────────────────────────────────────────────────────────
