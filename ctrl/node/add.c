@@ -25,7 +25,8 @@ static const struct slot *sibling_of(const struct cni *cni, const struct slot *s
 static int sibling_failure(const struct slot *s, const struct slot *sibling, struct cni_failure *f)
 {
 	if (sibling->ops != NULL && sibling->ops->add == NULL)
-		return cni_failure_set(f, CNI_TRY_AGAIN_LATER, NULL,
+		return cni_failure_set(f, CNI_TRY_AGAIN_LATER,
+			"the runtime's next ADD comes after it",
 			"port '%.128s' of pod '%s/%.100s' is being removed", sibling->key,
 			s->a.namespace, s->a.pod);
 	return cni_failure_set(f, CNI_PORT_EXISTS, "a pod has one port; DEL the other one first",
@@ -72,7 +73,7 @@ static void add_again(struct add *add)
 		return;
 	}
 	if (pool_run(op->cni->conf.loop, check_link, on_link_checked, add) < 0) {
-		(void)cni_failure_set(&add->failure, CNI_IO_FAILURE, NULL, "out of memory");
+		(void)cni_failure_memory(&add->failure);
 		op_fail(op, &add->failure);
 	}
 }
@@ -114,7 +115,7 @@ void add_begin(struct op *op)
 	struct cni_failure failure;
 
 	if (add == NULL) {
-		(void)cni_failure_set(&failure, CNI_IO_FAILURE, NULL, "out of memory");
+		(void)cni_failure_memory(&failure);
 		op_fail(op, &failure);
 		return;
 	}
@@ -151,7 +152,7 @@ void add_fail(struct add *add)
 	add_stop_waiting(add);
 	log_debug("ADD of '%s' fails: %s", op->slot->key, add->failure.msg);
 	if (add->failure.code != CNI_TRY_AGAIN_LATER) // that is no fault of the pod's
-		tell_failure(op->cni, op->slot, &add->failure);
+		tell_conditions(op->cni, op->slot, &add->failure);
 	slot_release(op->cni, op->slot, add->pod_created, on_undone, add);
 }
 
@@ -159,6 +160,7 @@ bool add_ended(struct add *add)
 {
 	if (!add->cancelled)
 		return false;
+	add->moot = true;
 	(void)cni_failure_set(&add->failure, CNI_TRY_AGAIN_LATER, NULL, "%s",
 		add->op->cni->stopping ? "the daemon is stopping" : "a DEL came in between");
 	add_fail(add);

@@ -235,6 +235,8 @@ void add_port(struct add *add)
 		fail_port(add, "the socket");
 		return;
 	}
-	if (pool_run(cni->conf.loop, make, on_made, add) < 0)
+	if (pool_run(cni->conf.loop, make, on_made, add) < 0) {
+		(void)snprintf(add->why, sizeof(add->why), CNI_MEMORY_REMEDY);
 		fail_port(add, "out of memory");
+	}
 }

@@ -101,6 +101,7 @@ void add_address(struct add *add)
 		(const void *)cache_get(conf->cache, KIND_POD, a->namespace, a->pod);
 
 	if (pod == NULL || pod->obj.meta.deleting || strcmp(pod->obj.meta.uid, a->uid) != 0) {
+		add->moot = true;
 		(void)cni_failure_set(&add->failure, CNI_TRY_AGAIN_LATER, NULL,
 			"Pod '%s/%.200s' was deleted in between", a->namespace, a->pod);
 		add_fail(add);

@@ -152,6 +152,8 @@ void op_reply(struct op *op, cJSON *answer)
 void op_fail(struct op *op, const struct cni_failure *f)
 {
 	tell_outcome(op, f->code);
+	if (op->request.command == CNI_ADD && (op->add == NULL || !op->add->moot))
+		tell_refused_add(op->cni, op->slot, &op->request, f);
 	if (op->conn != NULL)
 		conn_fail(op->conn, f->code, f->msg, f->details);
 	if (op->done != NULL)
@@ -199,14 +201,25 @@ int op_delete(struct cni *cni, struct slot *s, void (*done)(void *arg), void *ar
 
 // ── Requests ───────────────────────────────────────────────────────────────────────────────────
 
+// Answers a request that does not become an operation.
+static void refuse(struct cni *cni, struct conn *conn, struct cni_request *request,
+	const struct cni_failure *f)
+{
+	if (request->command == CNI_ADD && request->pod[0] != '\0' && !cni->stopping)
+		tell_refused_add(cni, NULL, request, f);
+	cni_request_fini(request);
+	conn_fail(conn, f->code, f->msg, f->details);
+}
+
 static void handle_slot(struct cni *cni, struct conn *conn, struct cni_request *request)
 {
 	struct slot *s = slot_get(cni, request->container_id, request->ifname);
 	struct op *op = s != NULL ? op_new(cni, s) : NULL;
+	struct cni_failure failure;
 
 	if (op == NULL) {
-		cni_request_fini(request);
-		conn_fail(conn, CNI_IO_FAILURE, "out of memory", NULL);
+		(void)cni_failure_memory(&failure);
+		refuse(cni, conn, request, &failure);
 		return;
 	}
 	op->conn = conn;
@@ -219,19 +232,15 @@ void cni_handle(struct cni *cni, struct conn *conn, const cJSON *json)
 	struct cni_request request;
 	struct cni_failure failure;
 
-	if (cni_request_parse(json, &request, &failure) != 0) {
-		conn_fail(conn, failure.code, failure.msg, failure.details);
-		return;
-	}
-	if (cni->stopping) {
-		cni_request_fini(&request);
-		conn_fail(conn, CNI_TRY_AGAIN_LATER, "the daemon is stopping", NULL);
-		return;
-	}
-	if (!cni->serving && request.command != CNI_STATUS) {
-		cni_request_fini(&request);
-		conn_fail(conn, CNI_TRY_AGAIN_LATER, "the cluster's objects are not read yet",
-			unread_remedy(cni));
+	int code = cni_request_parse(json, &request, &failure);
+	if (code == 0 && cni->stopping)
+		code = cni_failure_set(
+			&failure, CNI_TRY_AGAIN_LATER, NULL, "the daemon is stopping");
+	else if (code == 0 && !cni->serving && request.command != CNI_STATUS)
+		code = cni_failure_set(&failure, CNI_TRY_AGAIN_LATER, unread_remedy(cni),
+			"the cluster's objects are not read yet");
+	if (code != 0) {
+		refuse(cni, conn, &request, &failure);
 		return;
 	}
 	switch (request.command) {

@@ -77,7 +77,7 @@ void check_begin(struct op *op)
 			return;
 		free(c);
 	}
-	(void)cni_failure_set(&f, CNI_IO_FAILURE, NULL, "out of memory");
+	(void)cni_failure_memory(&f);
 	op_fail(op, &f);
 }
 
@@ -123,7 +123,7 @@ void cni_gc(struct cni *cni, struct conn *conn, const struct cni_request *r)
 	struct slot *s, *next;
 
 	if (gc == NULL) {
-		conn_fail(conn, CNI_IO_FAILURE, "out of memory", NULL);
+		conn_fail(conn, CNI_IO_FAILURE, "out of memory", CNI_MEMORY_REMEDY);
 		return;
 	}
 	gc->conn = conn;

@@ -102,6 +102,7 @@ struct add {
 	uint64_t deadline; // uv_now
 	bool failing; // undoes what it did
 	bool cancelled; // by a DEL, or at the end of the process
+	bool moot; // nobody need hear that it failed: the pod, or the daemon, is going
 	bool pod_created; // by this ADD
 	bool pod_replaced; // a stale one was deleted
 	size_t n_expected, n_found; // addresses
@@ -149,8 +150,11 @@ bool status_is_due(const struct cni *cni, const struct slot *s);
 // An Event on the slot's Pod: why its port is not up, or that it is again.
 void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const char *reason,
 	const char *message);
-// The same for an ADD that failed, and a condition on the IPInstances that it had found.
-void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f);
+// The same for an ADD that is refused. s: its slot, NULL if it got none.
+void tell_refused_add(const struct cni *cni, const struct slot *s, const struct cni_request *r,
+	const struct cni_failure *f);
+// A condition on the IPInstances that an ADD had found when it failed.
+void tell_conditions(struct cni *cni, const struct slot *s, const struct cni_failure *f);
 void status_jobs_free(struct cni *cni);
 // The port of a slot is gone, and with it the sandbox that its IPInstances' statuses name: takes that
 // name back, unless another sandbox's is there by now. Also after a status_write that is still under way.

@@ -33,6 +33,11 @@ int cni_failure_set(struct cni_failure *f, int code, const char *details, const 
 	return code;
 }
 
+int cni_failure_memory(struct cni_failure *f)
+{
+	return cni_failure_set(f, CNI_IO_FAILURE, CNI_MEMORY_REMEDY, "out of memory");
+}
+
 static const cJSON *get(const cJSON *json, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(json, key);
@@ -183,7 +188,7 @@ static int parse_texts(const cJSON *strata, const char *key, cJSON **ret, struct
 				item->string != NULL ? item->string : "");
 	}
 	*ret = cJSON_Duplicate(map, true);
-	return *ret != NULL ? 0 : cni_failure_set(f, CNI_IO_FAILURE, NULL, "out of memory");
+	return *ret != NULL ? 0 : cni_failure_memory(f);
 }
 
 // The part of the network configuration that is ours.
@@ -193,7 +198,9 @@ static int parse_strata(const cJSON *config, struct cni_request *r, struct cni_f
 	const cJSON *item;
 
 	if (strata != NULL && !cJSON_IsObject(strata))
-		return cni_failure_set(f, CNI_BAD_CONFIGURATION, NULL, "args.strata is no mapping");
+		return cni_failure_set(f, CNI_BAD_CONFIGURATION,
+			"a mapping of portKind, annotations and labels",
+			"args.strata is no mapping");
 	cJSON_ArrayForEach (item, strata) {
 		if (strcmp(item->string, "portKind") != 0 &&
 			strcmp(item->string, "annotations") != 0 &&
@@ -218,8 +225,9 @@ static int parse_config(const cJSON *json, struct cni_request *r, struct cni_fai
 	const char *name = text_of(config, "name");
 
 	if (!cJSON_IsObject(config) && r->command != CNI_DEL && r->command != CNI_STATUS)
-		return cni_failure_set(
-			f, CNI_BAD_CONFIGURATION, NULL, "the network configuration is missing");
+		return cni_failure_set(f, CNI_BAD_CONFIGURATION,
+			"the runtime gives it on standard input",
+			"the network configuration is missing");
 	if (strlen(name) >= sizeof(r->network_name))
 		return cni_failure_set(f, CNI_BAD_CONFIGURATION, "at most 255 characters",
 			"the network configuration's name is too long");
@@ -235,9 +243,7 @@ static int parse_config(const cJSON *json, struct cni_request *r, struct cni_fai
 		return cni_failure_set(f, CNI_BAD_CONFIGURATION, "a list, which may be empty",
 			"cni.dev/valid-attachments is missing");
 	r->valid_attachments = cJSON_Duplicate(valid, true);
-	return r->valid_attachments != NULL
-		       ? 0
-		       : cni_failure_set(f, CNI_IO_FAILURE, NULL, "out of memory");
+	return r->valid_attachments != NULL ? 0 : cni_failure_memory(f);
 }
 
 int cni_request_parse(const cJSON *json, struct cni_request *ret, struct cni_failure *f)
@@ -251,12 +257,10 @@ int cni_request_parse(const cJSON *json, struct cni_request *ret, struct cni_fai
 		code = parse_pod(get(json, "args"), &r, f);
 	if (code == 0)
 		code = parse_config(json, &r, f);
-	if (code != 0) {
+	if (code != 0)
 		cni_request_fini(&r);
-		return code;
-	}
 	*ret = r;
-	return 0;
+	return code;
 }
 
 void cni_request_fini(struct cni_request *r)

@@ -43,6 +43,11 @@ struct cni_failure {
 int cni_failure_set(struct cni_failure *f, int code, const char *details, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+// What to do when the daemon has no memory.
+#define CNI_MEMORY_REMEDY "free memory on the node, or raise the daemon's memory limit"
+// Fills *f: there is none for the request.
+int cni_failure_memory(struct cni_failure *f);
+
 struct cni_request {
 	enum cni_command command;
 	char container_id[CONTAINER_ID_MAX], ifname[LINK_NAME_LEN];
@@ -56,7 +61,8 @@ struct cni_request {
 };
 
 const char *cni_command_name(enum cni_command command); // "ADD"
-// 0 with *ret filled, or an enum cni_code with *f saying why.
+// 0 with *ret filled, or an enum cni_code with *f saying why; *ret then owns nothing, and what was not
+// read before the failure is empty.
 int cni_request_parse(const cJSON *json, struct cni_request *ret, struct cni_failure *f);
 void cni_request_fini(struct cni_request *r);
 

@@ -12,6 +12,8 @@
 #include "ctrl/model/timestamp.h"
 #include "ctrl/node/cni_inner.h"
 
+#define FAILURE_TEXT_MAX (sizeof(struct cni_failure) + sizeof(" ()"))
+
 // A slot's statuses on their way to the store.
 struct status_job {
 	struct cni *cni;
@@ -184,29 +186,54 @@ void slot_take_back(struct cni *cni, struct slot *s)
 
 // ── Events ─────────────────────────────────────────────────────────────────────────────────────
 
+// uid: "" if it is not known.
+static void tell(const struct cni *cni, const struct store_name *pod, const char *uid, bool warning,
+	const char *reason, const char *message)
+{
+	struct store *store = cni->conf.store;
+
+	store->ops->event(store, &(struct store_event_record){
+					 .about = *pod,
+					 .uid = uid[0] != '\0' ? uid : NULL,
+					 .warning = warning,
+					 .reason = reason,
+					 .message = message,
+				 });
+}
+
 void tell_pod(const struct cni *cni, const struct slot *s, bool warning, const char *reason,
 	const char *message)
 {
-	struct store *store = cni->conf.store;
 	const struct attachment *a = &s->a;
+	const struct store_name pod = {.kind = KIND_POD, .namespace = a->namespace, .name = a->pod};
 
-	store->ops->event(store,
-		&(struct store_event_record){
-			.about = {.kind = KIND_POD, .namespace = a->namespace, .name = a->pod},
-			.uid = a->uid[0] != '\0' ? a->uid : NULL,
-			.warning = warning,
-			.reason = reason,
-			.message = message,
-		});
+	tell(cni, &pod, a->uid, warning, reason, message);
 }
 
-void tell_failure(struct cni *cni, const struct slot *s, const struct cni_failure *f)
+static void failure_text(const struct cni_failure *f, char text[FAILURE_TEXT_MAX])
 {
-	char text[sizeof(f->msg) + sizeof(f->details) + sizeof(" ()")];
+	(void)snprintf(text, FAILURE_TEXT_MAX, "%s%s%s%s", f->msg,
+		f->details[0] != '\0' ? " (" : "", f->details, f->details[0] != '\0' ? ")" : "");
+}
 
-	(void)snprintf(text, sizeof(text), "%s%s%s%s", f->msg, f->details[0] != '\0' ? " (" : "",
-		f->details, f->details[0] != '\0' ? ")" : "");
-	tell_pod(cni, s, true, "AttachFailed", text);
+void tell_refused_add(const struct cni *cni, const struct slot *s, const struct cni_request *r,
+	const struct cni_failure *f)
+{
+	const struct store_name pod = {.kind = KIND_POD, .namespace = r->namespace, .name = r->pod};
+	// A static pod's runtime knows it by another uid than the API does, which the slot has.
+	bool known = s != NULL && strcmp(s->a.pod, r->pod) == 0 &&
+		     strcmp(s->a.namespace, r->namespace) == 0;
+	char text[FAILURE_TEXT_MAX];
+
+	failure_text(f, text);
+	tell(cni, &pod, known ? s->a.uid : r->uid, true, "AttachFailed", text);
+}
+
+void tell_conditions(struct cni *cni, const struct slot *s, const struct cni_failure *f)
+{
+	char text[FAILURE_TEXT_MAX];
+
+	failure_text(f, text);
 	for (size_t i = 0; i < s->a.n_addr; i++) {
 		cJSON *patch = cJSON_CreateObject();
 		char name[64];

@@ -1,6 +1,14 @@
-"""What a node's daemon tells the cluster of its pods' ports: who has an address."""
+"""What a node's daemon tells the cluster of its pods' ports: who has an address, and why an ADD was refused."""
+import concurrent.futures
+import time
+
+import pytest
+
+from lab.node import CniError
 from lab.shell import wait_until
-from nodetool import ACCOUNT, GROUP, started
+from nodetool import ACCOUNT, GROUP, KubePod, started, wait_known
+
+# ── who has an address ───────────────────────────────────────────────────────────────────────────
 
 
 def set_sandbox(kube, instance, sandbox):
@@ -48,3 +56,77 @@ def test_a_del_leaves_the_sandbox_of_another_in_the_status(kube, node):
     wait_until(lambda: kube.status_of(later).get("sandboxID"), "the next status")
     assert kube.status_of(instance)["sandboxID"] == "another"
     assert asked(kube, "patch", instance) == written
+
+
+# ── why an ADD was refused ───────────────────────────────────────────────────────────────────────
+
+
+def refused(pod, **options):
+    with pytest.raises(CniError) as e:
+        pod.cni("ADD", **options)
+    return e.value
+
+
+def said_of(kube, name, code_error):
+    """The Event that says what the runtime was answered."""
+    return wait_until(lambda: next((e for e in kube.events_of(name) if e["message"].startswith(code_error.msg)), None),
+                      lambda: f"the Event; there are {[e['message'] for e in kube.events_of(name)]}")
+
+
+def test_the_add_of_a_sibling_port_is_refused_with_an_event(kube, node):
+    pod, _ = started(node, kube, "tells-sibling")
+    sibling = KubePod(node, kube.api.get("/api/v1/namespaces/default/pods/tells-sibling"), container="tells-sibling-2")
+    error = refused(sibling)
+    assert error.code == 104 and pod.container in error.msg
+    event = said_of(kube, "tells-sibling", error)
+    assert (event["type"], event["reason"], event["involvedObject"]["uid"]) == ("Warning", "AttachFailed", pod.uid)
+    assert "DEL the other one first" in event["message"]
+    # Said again it is counted; it stays one Event.
+    refused(sibling)
+    wait_until(lambda: said_of(kube, "tells-sibling", error)["count"] == 2, "the count")
+    assert len(kube.events_of("tells-sibling")) == 1
+
+
+def test_an_add_again_that_is_refused_is_an_event(kube, node):
+    pod, _ = started(node, kube, "tells-again")
+    other = KubePod(node, kube.pod("tells-again-netns")).create()
+    node.lab.pods[other.name] = other
+    error = refused(pod, netns=other.netns)
+    assert "attached in another network namespace" in error.msg
+    assert "DEL it, then ADD it again" in said_of(kube, "tells-again", error)["message"]
+
+
+def test_an_add_again_whose_link_is_spoilt_is_an_event(kube, node):
+    pod, instance = started(node, kube, "tells-spoilt")
+    address = instance["spec"]["address"]["ip"]
+    pod.exec(["ip", "address", "del", address, "dev", "eth0"])
+    error = refused(pod)
+    assert "no longer right" in error.msg
+    assert "DEL it, then ADD it again" in said_of(kube, "tells-spoilt", error)["message"]
+
+
+def test_an_add_with_a_configuration_that_is_none_is_an_event(kube, node):
+    obj = kube.pod("tells-configuration")
+    pod = KubePod(node, obj).create()
+    node.lab.pods[pod.name] = pod
+    error = refused(pod, config={"args": {"strata": {"portKind": "carrier-pigeon"}}})
+    event = said_of(kube, "tells-configuration", error)
+    assert "afxdp or vhost-user" in event["message"]
+    assert event["involvedObject"]["uid"] == obj["metadata"]["uid"]
+
+
+def test_an_add_of_a_pod_that_goes_says_nothing(kube, node):
+    """Nobody looks at a pod that is deleted, and its ADD is not at fault."""
+    obj = kube.pod("tells-going")
+    wait_known(node, obj)
+    pod = KubePod(node, obj).create()
+    node.lab.pods[pod.name] = pod
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        add = pool.submit(refused, pod)
+        time.sleep(0.3)  # it waits for an address, for up to 3 s
+        kube.api.request("DELETE", "/api/v1/namespaces/default/pods/tells-going?gracePeriodSeconds=0")
+        assert "deleted in between" in add.result(timeout=60).msg
+    # Events are sent one after the other.
+    error = refused(KubePod(node, kube.pod("tells-unlucky"), container="tells-unlucky"), netns=pod.netns)
+    said_of(kube, "tells-unlucky", error)
+    assert kube.events_of("tells-going") == []
