@@ -144,7 +144,8 @@ static void release_all(const struct look *l)
 
 static void end_stateful(const struct look *l, bool orphan)
 {
-	bool kept = l->retain || (orphan && l->m->selection.ip_retain);
+	// What a pool says is said of the next pod, too.
+	bool kept = l->retain || l->pool != NULL || (orphan && l->m->selection.ip_retain);
 
 	if (!kept || l->vm_gone) {
 		release_all(l);

@@ -266,7 +266,7 @@ static bool assign(const struct look *l, const struct pod_plan *plan, const stru
 
 // What is kept and in the pool stays the pod's, with its MAC; what is not in it goes, and only then
 // the rest is taken: one address is never two objects.
-static void take_from_pool(const struct look *l, const struct pod_plan *plan, const char *text)
+static void take_from_pool(const struct look *l, const struct pod_plan *plan)
 {
 	struct ipam_address a[2];
 	char error[IPAM_ERROR_MAX];
@@ -275,8 +275,8 @@ static void take_from_pool(const struct look *l, const struct pod_plan *plan, co
 	uint8_t mac[6];
 	size_t n;
 
-	if (!pool_ips(text, pool_ordinal(l->name), p.ip, &p.n, error) ||
-		!pool_fits(&p, plan->family, text, error)) {
+	if (!pool_ips(l->pool, pool_ordinal(l->name), p.ip, &p.n, error) ||
+		!pool_fits(&p, plan->family, l->pool, error)) {
 		fail(l, error);
 		return;
 	}
@@ -354,22 +354,20 @@ static bool plan_for(const struct look *l, struct pod_plan *plan, char error[SEL
 
 static void get_addresses(const struct look *l)
 {
-	const char *pool = key_values_get(&l->pod->obj.meta.annotations, ANNOTATION_IP_POOL);
 	char error[SELECTION_ERROR_MAX];
 	struct pod_plan plan;
-	bool pooled = l->owner.stateful && !l->owner.vm && pool != NULL && pool[0] != '\0';
 
-	if (l->retain && l->n_others > 0 && !pooled) {
+	if (l->retain && l->n_others > 0 && l->pool == NULL) {
 		recouple(l);
 		return;
 	}
 	// Another pod's of the same name: not waited for, except that the new must not get them.
-	if (!pooled)
+	if (l->pool == NULL)
 		pod_delete_instances(l, l->others, l->n_others);
 	if (!plan_for(l, &plan, error))
 		fail(l, error);
-	else if (pooled)
-		take_from_pool(l, &plan, pool);
+	else if (l->pool != NULL)
+		take_from_pool(l, &plan);
 	else
 		allocate(l, &plan);
 }

@@ -68,6 +68,15 @@ static bool look_at_owner(struct look *l)
 	return true;
 }
 
+// Of stateful workloads only: another pod has no ordinal.
+static const char *pool_of(const struct look *l)
+{
+	const char *pool = key_values_get(&l->pod->obj.meta.annotations, ANNOTATION_IP_POOL);
+	bool counts = l->owner.stateful && !l->owner.vm && pool != NULL && pool[0] != '\0';
+
+	return counts ? pool : NULL;
+}
+
 static bool look_at(struct manager *m, struct pod_state *s, struct look *l)
 {
 	*l = (struct look){.m = m, .s = s};
@@ -75,6 +84,8 @@ static bool look_at(struct manager *m, struct pod_state *s, struct look *l)
 	l->pod = (const void *)cache_get(m->cache, KIND_POD, l->namespace, l->name);
 	if (l->pod != NULL && !look_at_owner(l))
 		return false;
+	if (l->pod != NULL)
+		l->pool = pool_of(l);
 	for (size_t i = 0; i < s->n_instances; i++) {
 		const struct ipinstance *ip = (const void *)cache_get(
 			m->cache, KIND_IPINSTANCE, l->namespace, s->instances[i]);

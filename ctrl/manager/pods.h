@@ -14,6 +14,7 @@ struct look {
 	const struct pod *pod; // NULL: gone
 	struct pod_owner owner;
 	bool retain; // addresses outlive the pod
+	const char *pool; // its ip-pool, if it has one that counts; borrowed from the pod
 	bool vm_gone; // the virtual machine whose pod it is
 	bool vm_elsewhere; // its addresses are another pod's, as while it migrates
 	const struct ipinstance *mine[INSTANCES_MAX]; // bound to this very pod

@@ -1,0 +1,186 @@
+"""Which address a pod gets, by hybridnet's rules (sections 2.5, 3 and 10 of its study), where test_manager.py does not say it:
+what Namespaces say, GlobalBGP, what is kept by default, many pods, long names."""
+import hashlib
+import ipaddress
+import itertools
+
+import pytest
+
+from lab.shell import wait_until
+from managertool import PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+
+NUMBERS = itertools.count()
+LONG_NODE = "n" * 70  # a Node's name may have 253 characters, a label's value 63
+NODES = {"rule1": {"rack": "a"}, "rule2": {"rack": "b"}, LONG_NODE: {}}
+FLAGS = ("--feature-gates=VMIPRetain=false",)
+
+
+@pytest.fixture(scope="module")
+def world(apiserver):
+    w = World(apiserver)
+    apiserver.wipe()
+    for name, labels in NODES.items():
+        w.post(node(name, **labels))
+    w.post(network("under", {"netID": 100, "nodeSelector": {"rack": "a"}}))
+    w.post(subnet("under-4", "under", "10.70.0.0/24", gateway="10.70.0.1"))
+    w.post(network("over", {"type": "Overlay", "netID": 5}))
+    # As in hybridnet's test of its IPAM (10.4).
+    for name, cidr in (("over-1", "172.168.0.0/24"), ("over-2", "192.168.0.0/24"), ("over-3", "2048::/120"), ("over-4", "2047::/120")):
+        w.post(subnet(name, "over", cidr))
+    w.start(*FLAGS).wait_leading()
+    yield w
+    w.end()
+    apiserver.wipe()
+    for name in NODES:
+        apiserver.request("DELETE", f"/api/v1/nodes/{name}")
+
+
+@pytest.fixture
+def ns(world):
+    name = world.namespace(f"rules-{next(NUMBERS)}")
+    yield name
+    world.clear(name)
+
+
+def subnets(instances):
+    return [i["spec"]["subnet"] for i in instances]
+
+
+def address(i):
+    return i["spec"]["address"]["ip"]
+
+
+# ── who chooses ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("as_labels", [False, True], ids=["annotation", "label"])
+@pytest.mark.parametrize("says, wanted", [
+    (dict(specified_network="over"), "over-1"),
+    (dict(specified_network="under"), "under-4"),
+    (dict(specified_subnet="over-2"), "over-2"),
+    (dict(network_type="overlay"), "over-1"),
+    (dict(network_type="Underlay"), "under-4"),
+], ids=str)
+def test_a_namespace_chooses_for_its_pods(world, ns, says, wanted, as_labels):
+    world.namespace(ns, **{"labels" if as_labels else "annotations": annotated(**says)})
+    _, (i,) = world.create(ns, "silent", "rule1")
+    assert i["spec"]["subnet"] == wanted
+    _, (i,) = world.create(ns, "says", "rule1", annotations=annotated(specified_network="over", specified_subnet="over-2"))
+    assert i["spec"]["subnet"] == "over-2"  # and nothing of the Namespace's
+
+
+def test_a_pod_beyond_the_network_that_it_names_is_told_so(world, ns):
+    world.post(network("elsewhere", {"netID": 101, "nodeSelector": {"rack": "b"}}))
+    world.post(subnet("elsewhere-4", "elsewhere", "10.71.0.0/24", gateway="10.71.0.1"))
+    try:
+        p = world.post(pod(ns, "astray", on="rule1", annotations=annotated(specified_network="elsewhere")))
+        world.wait_event(p, "IPAllocationFail",
+                         "different network selection between controller(under) and webhook(elsewhere), should check webhook liveness")
+        _, (i,) = world.create(ns, "right", "rule2", annotations=annotated(specified_network="elsewhere"))
+        assert i["spec"]["subnet"] == "elsewhere-4"
+    finally:
+        world.clear(ns)
+        world.remove("subnets", "elsewhere-4")
+        world.remove("networks", "elsewhere")
+
+
+def test_addresses_of_the_global_bgp_network_are_for_nodes_with_bgp(world, ns):
+    world.post(network("bgp", {"mode": "BGP", "netID": 4200000000, "nodeSelector": {"rack": "b"},
+                               "config": {"bgpPeers": [{"asn": 4200000001, "address": "192.0.2.9"}]}}))
+    world.post(network("global", {"type": "GlobalBGP"}))
+    world.post(subnet("bgp-4", "bgp", "10.72.0.0/24"))
+    world.post(subnet("global-4", "global", "10.73.0.0/24"))
+    how = dict(annotations=annotated(network_type="GlobalBGP"))
+    try:
+        p = world.post(pod(ns, "astray", on="rule1", **how))
+        world.wait_event(p, "IPAllocationFail", "node rule1 has not attached bgp network, should check webhook liveness")
+        _, (i,) = world.create(ns, "global", "rule2", **how)
+        assert i["spec"]["subnet"] == "global-4" and "netID" not in i["spec"]["address"]
+        _, (i,) = world.create(ns, "bgp", "rule2")
+        assert i["spec"]["subnet"] == "bgp-4" and i["spec"]["address"]["netID"] == 4200000000
+        world.wait_labels("rule2", **{f"{k}_network_attachment": "true" for k in ("underlay", "overlay", "bgp")},
+                          ipv4_address_quota="nonempty", ipv6_address_quota="empty", dualstack_address_quota="empty")
+    finally:
+        world.clear(ns)
+        for name in ("global", "bgp"):
+            world.remove("subnets", f"{name}-4")
+            world.remove("networks", name)
+
+
+# ── many ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_hundred_pods_of_every_family_get_what_nobody_else_has(world, ns):
+    families = ("IPv4", "IPv6", "DualStack")
+    pods = [(world.post(pod(ns, f"p{n}", on="rule1", annotations=annotated(network_type="Overlay", ip_family=families[n % 3]))),
+             2 if n % 3 == 2 else 1) for n in range(100)]
+    found = [world.wait_bound(p, n) for p, n in pods]
+    wait_until(lambda: world.doubled() == {}, lambda: str(world.doubled()))
+    addresses = [address(i) for instances in found for i in instances]
+    assert len(set(addresses)) == 133
+    # One family is filled subnet by subnet, from the first by name.
+    assert {s for instances in found for s in subnets(instances)} == {"over-1", "over-3"}
+    # A MAC of hybridnet's prefix for each pod, both families' (appendix A, 11: it may give one twice).
+    macs = [{i["spec"]["address"]["mac"] for i in instances} for instances in found]
+    assert all(len(m) == 1 and next(iter(m)).startswith("02:12:34:") for m in macs)
+    assert len(set().union(*macs)) == 100
+    world.wait_status("networks", "over", lastAllocatedSubnet="over-1", lastAllocatedIPv6Subnet="over-3",
+                      statistics={"total": 508, "used": 67, "available": 441},
+                      ipv6Statistics={"total": 510, "used": 66, "available": 444},
+                      dualStackStatistics={"total": 0, "used": 0, "available": 441})
+
+
+# ── long names ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_names_that_no_label_can_hold_stand_in_no_way(world, ns):
+    name = "web-" + "x" * 60 + "-0"
+    how = dict(owners=STATEFUL_SET, annotations=annotated(network_type="Overlay"))
+    _, (i,) = world.create(ns, name, LONG_NODE, **how)
+    assert i["spec"]["binding"]["nodeName"] == LONG_NODE and PREFIX + "node" not in i["metadata"]["labels"]
+    assert i["metadata"]["labels"][PREFIX + "pod"] == name[:31] + hashlib.md5(name[31:].encode()).hexdigest()
+    world.delete_pod(ns, name)
+    world.wait_pod_gone(ns, name)
+    world.wait_reserved(ns, name)
+    _, (again,) = world.create(ns, name, "rule1", **how)
+    assert again["metadata"]["uid"] == i["metadata"]["uid"] and again["metadata"]["labels"][PREFIX + "node"] == "rule1"
+    refused = world.post(subnet("s" * 64, "over", "10.74.0.0/24"))  # no webhook here
+    message = f"name {refused['metadata']['name']} is longer than the 63 characters of a label"
+    wait_until(lambda: any(c["message"] == message for c in world.status("subnets", "s" * 64).get("conditions", [])), world.logs)
+    world.remove("subnets", "s" * 64)
+
+
+# ── what is kept by default ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def forgetful(world):
+    """Stateful pods keep nothing unless they say so."""
+    world.end()
+    world.start(*FLAGS, "--default-ip-retain=false").wait_leading()
+    yield world
+    world.end()
+    world.start(*FLAGS).wait_leading()
+
+
+@pytest.mark.parametrize("retain, kept", [(None, False), ("false", False), ("true", True), ("perhaps", False), ("1", True)])
+def test_without_a_default_an_address_is_kept_for_whoever_says_so(forgetful, ns, retain, kept):
+    how = dict(on="rule1", owners=STATEFUL_SET, annotations=annotated(ip_retain=retain) if retain else {})
+    _, (before,) = forgetful.create(ns, "web-0", **how)
+    forgetful.delete_pod(ns, "web-0")
+    forgetful.wait_pod_gone(ns, "web-0")
+    _, (after,) = forgetful.create(ns, "web-0", **how)
+    assert ipaddress.ip_interface(address(after)).network == ipaddress.ip_interface(address(before)).network
+    assert (after["metadata"]["uid"] == before["metadata"]["uid"]) is kept
+    assert (after["spec"]["address"] == before["spec"]["address"]) is kept
+    wait_until(lambda: len(forgetful.instances(ns)) == 1, lambda: str(forgetful.instances(ns)))
+
+
+def test_a_pool_keeps_its_addresses_whatever_the_default(forgetful, ns):
+    how = dict(n=2, owners=STATEFUL_SET, annotations=annotated(
+        specified_network="over", ip_family="DualStack", ip_pool="172.168.0.90/2048::90", ip_retain="false"))
+    _, before = forgetful.create(ns, "web-0", "rule1", **how)
+    forgetful.delete_pod(ns, "web-0")
+    forgetful.wait_pod_gone(ns, "web-0")
+    _, after = forgetful.create(ns, "web-0", "rule2", **how)
+    assert [(i["metadata"]["uid"], i["spec"]["address"]) for i in after] == [(i["metadata"]["uid"], i["spec"]["address"]) for i in before]
