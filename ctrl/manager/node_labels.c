@@ -13,6 +13,7 @@
 #define QUOTA_DUAL ANNOTATION_PREFIX "dualstack-address-quota"
 
 struct attachment { // of one node
+	const struct manager *m;
 	const struct object *node;
 	const struct network *underlay; // the first by name
 	bool overlay, bgp_mode, global_bgp;
@@ -27,7 +28,7 @@ static bool attach(const struct object *obj, void *arg)
 		return true;
 	a->overlay |= n->type == NETWORK_OVERLAY;
 	a->global_bgp |= n->type == NETWORK_GLOBAL_BGP;
-	if (n->type != NETWORK_UNDERLAY || !network_has_node(n, a->node))
+	if (n->type != NETWORK_UNDERLAY || !network_has_node(a->m, n, a->node))
 		return true;
 	a->bgp_mode |= n->mode == NETWORK_BGP;
 	if (a->underlay == NULL)
@@ -54,7 +55,7 @@ static const char *quota(bool any, bool known)
 static bool label(const struct object *node, void *arg)
 {
 	struct manager *m = arg;
-	struct attachment a = {.node = node};
+	struct attachment a = {.m = m, .node = node};
 	bool free4 = false, free6 = false;
 	cJSON *patch;
 

@@ -43,6 +43,7 @@ static const struct subnet_obj *get_subnet(void *arg, const char *name)
 }
 
 struct search {
+	const struct manager *m;
 	const struct object *node; // NULL: not known (yet)
 	enum network_type type;
 	const struct network *found;
@@ -55,38 +56,19 @@ static bool match(const struct object *obj, void *arg)
 
 	if (n->type != s->type || obj->meta.deleting || object_is_kept(obj))
 		return true;
-	if (s->type == NETWORK_UNDERLAY && (s->node == NULL || !network_has_node(n, s->node)))
+	if (s->type == NETWORK_UNDERLAY && (s->node == NULL || !network_has_node(s->m, n, s->node)))
 		return true;
 	s->found = n;
 	return false;
-}
-
-static bool match_bgp(const struct object *obj, void *arg)
-{
-	struct search *s = arg;
-	const struct network *n = (const void *)obj;
-
-	if (n->type == NETWORK_UNDERLAY && n->mode == NETWORK_BGP && !obj->meta.deleting &&
-		s->node != NULL && network_has_node(n, s->node))
-		s->found = n;
-	return s->found == NULL;
-}
-
-// Whether the pod's node announces addresses: those of the GlobalBGP Network are had there alone.
-static bool node_has_bgp(const struct manager *m, const struct pod *pod)
-{
-	struct search s = {.node = cache_get(m->cache, m->node_kind, NULL, pod->node_name)};
-
-	cache_each(m->cache, KIND_NETWORK, match_bgp, &s);
-	return s.found != NULL;
 }
 
 // The Network of that type that the pod's node is in.
 static const struct network *node_network(
 	const struct manager *m, const struct pod *pod, enum network_type type)
 {
-	struct search s = {
-		.node = cache_get(m->cache, m->node_kind, NULL, pod->node_name), .type = type};
+	struct search s = {.m = m,
+		.node = cache_get(m->cache, m->node_kind, NULL, pod->node_name),
+		.type = type};
 
 	cache_each(m->cache, KIND_NETWORK, match, &s);
 	return s.found;
@@ -108,7 +90,9 @@ static bool find_network(const struct manager *m, const struct pod *pod,
 			sel->type == NETWORK_OVERLAY ? "overlay" : "global bgp");
 		return false;
 	}
-	if (found->type == NETWORK_GLOBAL_BGP && !node_has_bgp(m, pod))
+	const struct object *node = cache_get(m->cache, m->node_kind, NULL, pod->node_name);
+	if (found->type == NETWORK_GLOBAL_BGP &&
+		(node == NULL || !network_has_node(m, found, node)))
 		return refuse(m, error, "node %s has not attached bgp network", pod->node_name);
 	if (sel->network[0] != '\0' && strcmp(sel->network, found->obj.meta.name) != 0 &&
 		!m->remote)

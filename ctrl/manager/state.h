@@ -1,9 +1,9 @@
 // The manager from the inside. manager.c is elected and keeps time; events.c keeps the books from
 // what the cache tells; pods.c and pod_*.c decide what a pod needs; requests.c changes objects and
 // comes back when that is done, blocked.c remembers what it could not have; status.c, node_labels.c
-// and report.c write down what is; ipinstance.c builds the objects; sweep.c looks for what all of
-// them missed, and doubled.c decides whose a doubled address is. Everything here can be rebuilt from
-// the cache.
+// and report.c write down what is; members.c says which node is in which Network, ipinstance.c builds
+// the objects; sweep.c looks for what all of them missed, and doubled.c decides whose a doubled address
+// is. Everything here can be rebuilt from the cache.
 #pragma once
 
 #include <uthash.h>
@@ -228,7 +228,7 @@ void node_labels_write(struct manager *m);
 void kept_tend(struct manager *m);
 bool object_is_kept(const struct object *obj);
 // Whether a Network takes pods of that node (a Node, or the NodeInfo that stands for it).
-bool network_has_node(const struct network *n, const struct object *node);
+bool network_has_node(const struct manager *m, const struct network *n, const struct object *node);
 
 // A copy of the status that the object has in the cache; {} if it has none.
 cJSON *status_copy(const struct manager *m, const struct store_name *name);

@@ -6,14 +6,6 @@
 #include "ctrl/log.h"
 #include "ctrl/manager/state.h"
 
-bool network_has_node(const struct network *n, const struct object *node)
-{
-	if (n->type == NETWORK_OVERLAY)
-		return true;
-	return n->type == NETWORK_UNDERLAY && n->node_selector.n > 0 &&
-	       key_values_select(&n->node_selector, &node->meta.labels);
-}
-
 static void set_item(cJSON *obj, const char *name, cJSON *item)
 {
 	cJSON_DeleteItemFromObjectCaseSensitive(obj, name);
@@ -127,6 +119,7 @@ static void write_bad(struct manager *m)
 // ── Networks and Subnets ───────────────────────────────────────────────────────────────────────
 
 struct names { // of a Network's members
+	const struct manager *m;
 	const struct network *network;
 	cJSON *list;
 };
@@ -145,7 +138,7 @@ static bool add_node(const struct object *obj, void *arg)
 {
 	struct names *names = arg;
 
-	if (network_has_node(names->network, obj) && !obj->meta.deleting)
+	if (network_has_node(names->m, names->network, obj) && !obj->meta.deleting)
 		(void)cJSON_AddItemToArray(names->list, cJSON_CreateString(obj->meta.name));
 	return true;
 }
@@ -154,7 +147,7 @@ static bool write_network(const struct object *obj, void *arg)
 {
 	struct manager *m = arg;
 	const cJSON *json = cache_get_json(m->cache, obj->kind, NULL, obj->meta.name);
-	struct names names = {.network = (const void *)obj};
+	struct names names = {.m = m, .network = (const void *)obj};
 	struct ip_count v4, v6, dual;
 	char last4[NAME_MAX_LEN], last6[NAME_MAX_LEN];
 	cJSON *status =
