@@ -15,7 +15,6 @@
 #include "ctrl/node/eal.h"
 #include "ctrl/node/wires.h"
 
-#define ROUTES_MAX 262144 // addresses of the whole cluster
 #define STOP_TIMEOUT_MS 5000 // for what is under way
 #define STOP_PERIOD_MS 10
 #define DRAIN_ROUNDS 300 // of 10 ms, for handles to close

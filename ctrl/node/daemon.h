@@ -16,6 +16,8 @@
 #include "ctrl/store/store.h"
 #include "vswitch/dataplane.h"
 
+#define ROUTES_MAX 262144 // addresses of the whole cluster
+
 struct metric;
 struct metrics;
 struct serve;

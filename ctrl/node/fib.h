@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "ctrl/node/config.h"
+#include "ctrl/node/neighbour_core.h"
 #include "ctrl/store/cache.h"
 #include "vswitch/dataplane.h"
 
@@ -58,6 +59,15 @@ void fib_check_underlay(struct fib *f, const struct fib_pod *pod, uint32_t timeo
 const struct in6_addr *fib_node_addresses(const struct fib *f, size_t *ret_n);
 // False if this node has no tunnel end point.
 bool fib_vtep(const struct fib *f, struct in6_addr *ret_ip, uint8_t ret_mac[6]);
+
+// How many there are of each.
+struct fib_sizes {
+	size_t routes, nexthops, ports, subnets; // in the workers' tables
+	size_t endpoints; // addresses of the cluster's pods, those reserved for one among them
+	size_t nodes, tunnels; // known nodes, this one too; tunnels to others
+	size_t neighbours[NEIGHBOUR_STATE_COUNT]; // by enum neighbour_state
+};
+void fib_sizes(const struct fib *f, struct fib_sizes *ret_sizes);
 
 // For `stratactl show`: arrays of records, the caller's to delete (doc/protocol.md).
 cJSON *fib_show_ports(const struct fib *f);

@@ -208,12 +208,6 @@ cJSON *fib_show_nexthops(const struct fib *f)
 
 cJSON *fib_show_neighbours(const struct fib *f)
 {
-	static const char *const states[] = {
-		[NEIGHBOUR_INCOMPLETE] = "incomplete",
-		[NEIGHBOUR_REACHABLE] = "reachable",
-		[NEIGHBOUR_STALE] = "stale",
-		[NEIGHBOUR_FAILED] = "failed",
-	};
 	cJSON *items = cJSON_CreateArray();
 	uint64_t now = neighbours_now(f->neighbours);
 
@@ -226,7 +220,7 @@ cJSON *fib_show_neighbours(const struct fib *f)
 		add_ip(record, "address", &n->key.ip);
 		add_number(record, "vlan", n->key.vlan);
 		(void)cJSON_AddStringToObject(record, "mac", mac);
-		(void)cJSON_AddStringToObject(record, "state", states[n->state]);
+		(void)cJSON_AddStringToObject(record, "state", neighbour_state_name(n->state));
 		(void)cJSON_AddStringToObject(record, "subnet", subnet_name(f, n->subnet));
 		add_number(record, "age", (now - n->confirmed) / 1000);
 	}

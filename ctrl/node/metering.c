@@ -7,12 +7,10 @@
 #include <rte_cycles.h>
 #include <rte_version.h>
 
-#include "ctrl/http/metrics.h"
 #include "ctrl/http/serve.h"
 #include "ctrl/log.h"
-#include "ctrl/node/daemon.h"
+#include "ctrl/node/metering.h"
 
-#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NUMBER_MAX 12
 
 static const char *number_text(unsigned int n, char text[NUMBER_MAX])
@@ -247,6 +245,8 @@ int metering_open(struct daemon *d)
 	register_workers(d);
 	register_cni(d);
 	register_objects(d);
+	metering_tables(d);
+	metering_watches(d);
 	int ret = serve_open(&d->loop,
 		&(struct serve_conf){.address = d->config.metrics_address,
 			.metrics_port = d->config.metrics_port,

@@ -8,6 +8,19 @@
 
 static_assert(sizeof(struct neighbour_key) == 20); // a hash key must not have padding
 
+const char *neighbour_state_name(enum neighbour_state state)
+{
+	static const char *const names[] = {
+		[NEIGHBOUR_INCOMPLETE] = "incomplete",
+		[NEIGHBOUR_REACHABLE] = "reachable",
+		[NEIGHBOUR_STALE] = "stale",
+		[NEIGHBOUR_FAILED] = "failed",
+	};
+
+	static_assert(sizeof(names) / sizeof(names[0]) == NEIGHBOUR_STATE_COUNT);
+	return names[state];
+}
+
 void neighbour_core_init(struct neighbour_core *c, const struct neighbour_core_ops *ops, void *arg,
 	uint32_t max, uint64_t seed)
 {
@@ -225,6 +238,8 @@ static void step(struct neighbour_core *c, struct neighbour *n, uint64_t now)
 		n->tries = 0;
 		set_state(c, n, NEIGHBOUR_INCOMPLETE);
 		ask(c, n, now);
+		return;
+	case NEIGHBOUR_STATE_COUNT: // none
 		return;
 	}
 }

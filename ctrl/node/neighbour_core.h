@@ -27,7 +27,10 @@ enum neighbour_state {
 	NEIGHBOUR_REACHABLE,
 	NEIGHBOUR_STALE, // its MAC address is in use still, and is being verified
 	NEIGHBOUR_FAILED,
+	NEIGHBOUR_STATE_COUNT
 };
+
+const char *neighbour_state_name(enum neighbour_state state); // "reachable"
 
 struct neighbour_key {
 	struct in6_addr ip;

@@ -71,9 +71,16 @@ static const struct store_ops kube_ops = {
 	.close = kube_close,
 };
 
+const struct kube_store *kube_store_of(const struct store *s)
+{
+	return s->ops == &kube_ops ? (const struct kube_store *)s : NULL;
+}
+
 struct kube_client *store_kube_client(struct store *s)
 {
-	return s->ops == &kube_ops ? ((struct kube_store *)s)->client : NULL;
+	const struct kube_store *k = kube_store_of(s);
+
+	return k != NULL ? k->client : NULL;
 }
 
 static int init(struct kube_store *k, const struct store_kube_conf *conf)

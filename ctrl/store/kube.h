@@ -45,6 +45,8 @@ struct kube_reflector {
 	char *more; // owned; the token of the page to ask for; NULL: the first
 	unsigned int page; // objects to ask for
 	bool synced; // the first list is complete
+	uint64_t n_lists; // complete ones
+	uint64_t last_news; // ms of the loop; a complete list, or a line of a watch; 0: none yet
 	// Watch.
 	char version[64]; // what was seen last
 	struct kube_lines lines;
@@ -82,6 +84,9 @@ struct kube_store {
 	bool lost, untrusted; // it does not answer; because its certificate is not trusted, or so
 	uint64_t complain_again; // ms of the loop
 };
+
+// kube.c. NULL for another back end.
+const struct kube_store *kube_store_of(const struct store *s);
 
 // ── kube_watch.c ───────────────────────────────────────────────────────────────────────────────
 void kube_reflector_start(struct kube_reflector *r);

@@ -40,6 +40,8 @@ static void complete(struct kube_reflector *r)
 	free(r->more);
 	r->more = NULL;
 	r->n_stuck = 0;
+	r->n_lists++;
+	r->last_news = uv_now(r->store->loop);
 	r->gone = false;
 	kube_backoff_reset(&r->backoff);
 	kube_known_sweep(&r->known, tell_gone, r);

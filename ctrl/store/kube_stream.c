@@ -28,6 +28,7 @@ static void set_version(struct kube_reflector *r, const cJSON *obj)
 static void got_on(struct kube_reflector *r)
 {
 	r->progress = true;
+	r->last_news = uv_now(r->store->loop);
 	r->broken = false;
 	r->n_stuck = 0;
 	kube_backoff_reset(&r->backoff);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cjson/cJSON.h>
 #include <uv.h>
@@ -107,5 +108,13 @@ struct store_kube_conf {
 int store_kube_open(uv_loop_t *loop, const struct store_kube_conf *conf, struct store **ret_store,
 	char message[MODEL_ERROR_MAX]);
 struct kube_client;
+// How the kube store follows a kind.
+struct store_follow {
+	bool connected; // a watch is open
+	uint64_t n_lists; // that were read to their end
+	time_t last_news; // of a list or a watch, be it that there is none; 0: never
+};
+// False for another back end, and for a kind that is not followed.
+bool store_kube_follow(const struct store *s, enum kind kind, struct store_follow *ret_follow);
 // The store's own client, for requests about what is no kind of ours; NULL for another back end.
 struct kube_client *store_kube_client(struct store *s);

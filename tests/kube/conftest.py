@@ -94,12 +94,18 @@ def lab():
 
 
 @pytest.fixture(scope="module")
-def node(lab, apiserver, kube):
+def node_settings():
+    """More of the daemon's configuration: a file of tests may have another."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def node(lab, apiserver, kube, node_settings):
     """A daemon that the API server is reached from over a link of its own."""
     kubeconfig = apiserver.write_kubeconfig(lab.directory / "node.kubeconfig", apiserver.token(ACCOUNT))
     node = lab.add_node("n1", start=False, addresses=["10.88.0.1/24"], env={"KUBE_NODE_NAME": NODE},
                         settings={"node": {"name": None}, "log": {"level": "debug"}, "attach": {"timeout": 3000},
-                                  "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}})
+                                  "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}, **node_settings})
     port = f"to-{lab.prefix[4:-1]}"
     run(["ip", "link", "add", "api", "netns", node.ns, "type", "veth", "peer", "name", port, "netns", apiserver.ns])
     run(f"ip link set {port} master cluster up", ns=apiserver.ns)
