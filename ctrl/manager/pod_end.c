@@ -1,7 +1,9 @@
 // The end of a pod: its addresses are given back, or kept for its next life.
 #include <string.h>
+#include <time.h>
 
 #include "ctrl/manager/pods.h"
+#include "ctrl/model/timestamp.h"
 
 // How long an address of a pod that is over waits for its port to go.
 #define PORT_PATIENCE_MS 30000
@@ -32,6 +34,7 @@ static void blank_status(const struct look *l, const struct ipinstance *ip)
 	static const char *const fields[] = {"nodeName", "podName", "podNamespace", "sandboxID"};
 	const struct store_name name = {
 		.kind = KIND_IPINSTANCE, .namespace = l->namespace, .name = ip->obj.meta.name};
+	char now[TIMESTAMP_MAX];
 	cJSON *status;
 
 	if (ip->status.node_name[0] == '\0' && ip->status.sandbox_id[0] == '\0')
@@ -39,6 +42,8 @@ static void blank_status(const struct look *l, const struct ipinstance *ip)
 	status = status_copy(l->m, &name);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(status, fields[i]);
+	cJSON_DeleteItemFromObjectCaseSensitive(status, "updateTimestamp");
+	(void)cJSON_AddStringToObject(status, "updateTimestamp", timestamp(time(NULL), now));
 	request_update_status(l->m, l->s->key, &name, status);
 }
 
