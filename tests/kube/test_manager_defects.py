@@ -1,5 +1,16 @@
-"""Defects of hybridnet's manager that must not come along, and objects that nobody checked: each test
-shows one absent."""
+"""Defects of hybridnet's manager that must not come along, and objects that nobody checked: each test shows one absent.
+
+Those of the study's appendix A, by number, and where they are shown absent if not here:
+ 1 test_manager: a pod with a pool keeps object and MAC      11 test_manager_rules: a hundred pods of every family
+ 2 test_manager: a dual stack pool that fails by half        12 test_manager: metrics have our names and hybridnet's
+ 3 a subnet that changes while pods come; manager_doubled    13 test_manager: a full subnet gives way to the next
+ 4 test_manager: a pool does not take…; manager_doubled      14 test_webhook_pods: POD_VALIDATE
+ 5 test_manager: quota labels follow the addresses…          15, 16, 17, 18, 20 test_webhook_definitions
+ 6 what is being deleted leaves no blank                     19 test_webhook_definitions: two replicas admit one
+ 7 metrics are those of the new status                       27, 28 test_sandboxes
+ 8 test_manager_rules: names that no label can hold
+ 9 an address that ends in zeros; 10 what others wrote
+"""
 import itertools
 
 import pytest
@@ -89,6 +100,13 @@ def test_what_is_being_deleted_leaves_no_blank_in_lists(world):
     world.patch(f"{OURS}/subnets/going", {"metadata": {"finalizers": None}})
     world.api.request("DELETE", "/api/v1/nodes/going1")
     world.wait_status("networks", "over", nodeList=["defect1"])
+
+
+def test_metrics_are_those_of_the_new_status(world, ns):
+    create(world, ns, "only")
+    world.wait_status("subnets", "over-4", used=1)
+    wait_until(lambda: world.managers[0].metric("subnet_ip_usage", subnetName="over-4", networkName="over", usageType="used") == 1,
+               lambda: world.managers[0].http("/metrics"))
 
 
 def test_objects_of_hybridnets_can_be_deleted(world):
