@@ -1,4 +1,4 @@
-"""A stateful pod's next life: deleted, or moved to the other node, it keeps addresses and MAC, and who was talking
+"""A stateful pod's next life: deleted, moved to the other node, or evicted by kubelet, it keeps addresses and MAC, and who was talking
 to it (an overlay pod, an underlay pod, a host on the VLAN) goes on doing so."""
 import json
 import re
@@ -34,6 +34,7 @@ spec: {network: network-0, range: {version: "6", cidr: "fd00:66::/64"}}
 MOVERS = {"moves-u-0": "Underlay", "moves-o-0": "Overlay"}
 PERIOD = 0.1  # of the pings
 FOLLOWS = 1.0  # seconds after the new pod is up, by which everybody must have found it
+SCRATCH = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]  # kubelet evicts a pod that puts more there
 WATCHED = 3.0  # seconds after that, without a loss
 
 
@@ -46,7 +47,7 @@ def movers(cluster):
     wait_until(lambda: cluster.api.get(f"/apis/{GROUP}/v1/networks/moves").get("status", {}).get("nodeList") == ["n1", "n2"],
                "the Network's nodes", timeout=60)
     cluster.api.apply(pod("peer-o", "n1", "Overlay", "DualStack"), pod("peer-u", "n1", "Underlay", "DualStack"),
-                      *(stateful_set(name[:-2], 1, network, "DualStack") for name, network in MOVERS.items()))
+                      *(with_scratch(stateful_set(name[:-2], 1, network, "DualStack")) for name, network in MOVERS.items()))
     for name in MOVERS:
         wait_until(lambda: exists(cluster, name), name, timeout=60)
     cluster.wait_pods(["peer-o", "peer-u", *MOVERS])
@@ -60,6 +61,13 @@ def movers(cluster):
     cluster.kubectl("label node n1 n2 moves-")
 
 
+def with_scratch(stateful):
+    spec = stateful["spec"]["template"]["spec"]
+    spec["volumes"] = SCRATCH
+    spec["containers"][0]["volumeMounts"] = [{"name": "scratch", "mountPath": "/scratch"}]
+    return stateful
+
+
 def exists(cluster, name):
     return cluster.api.request("GET", f"/api/v1/namespaces/default/pods/{name}")[0] == 200
 
@@ -68,6 +76,12 @@ def allotted(cluster, name):
     """Address and MAC of each of the pod's IPInstances."""
     return sorted((i["spec"]["address"]["ip"], i["spec"]["address"]["mac"]) for i in cluster.api.objects("ipinstances", "default")
                   if i["spec"]["binding"].get("podName") == name)
+
+
+def holders(cluster, name):
+    """Whether a sandbox has it, and on which node, of each of the pod's IPInstances."""
+    return [("sandboxID" in i["status"], i["status"].get("nodeName")) for i in cluster.api.objects("ipinstances", "default")
+            if i["spec"]["binding"].get("podName") == name]
 
 
 def netns_of(cluster, node, name):
@@ -156,6 +170,8 @@ def next_life(cluster, pings, end):
     print(f"first answers after the pods were up: at most {max(late.values()) * 1000:.0f} ms")
     assert not any(lost.values()), {key: gaps for key, gaps in lost.items() if gaps}
     assert {name: allotted(cluster, name) for name in MOVERS} == {name: addresses for name, (_, addresses) in before.items()}
+    for name in MOVERS:
+        assert [has_sandbox and node for has_sandbox, node in holders(cluster, name)] == [nodes[name]] * 2, name
     return nodes
 
 
@@ -173,3 +189,30 @@ def test_a_pod_that_moves_to_the_other_node_is_who_it_was(cluster, pings):
         finally:
             cluster.kubectl(f"uncordon {node}")
         assert node not in nodes.values()
+
+
+def evict(cluster):
+    """Lets kubelet end the pods, as it does when a node runs out of something."""
+    old = {cluster.pod(name)["metadata"]["uid"] for name in MOVERS}
+    for name in MOVERS:
+        cluster.exec(name, ["sh", "-c", "cat /bin/busybox /bin/busybox >/scratch/too-much"])
+
+    def evicted():
+        return {e["involvedObject"].get("uid") for e in cluster.api.get("/api/v1/namespaces/default/events")["items"]
+                if e["reason"] == "Evicted"}
+
+    wait_until(lambda: old <= evicted(), "kubelet to evict them", timeout=90, interval=0.2)
+
+
+def test_a_pod_that_kubelet_evicts_is_who_it_was_in_its_next_life(cluster, pings):
+    next_life(cluster, pings, lambda: evict(cluster))
+
+
+def test_a_pod_that_kubelet_evicts_may_go_on_on_the_other_node(cluster, pings):
+    node = cluster.pod("moves-u-0")["spec"]["nodeName"]
+    cluster.kubectl(f"cordon {node}")
+    try:
+        nodes = next_life(cluster, pings, lambda: evict(cluster))
+    finally:
+        cluster.kubectl(f"uncordon {node}")
+    assert node not in nodes.values()

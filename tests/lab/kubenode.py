@@ -170,6 +170,7 @@ class KubeNode:
                              "nodefs.inodesFree": "0%"},
             "kubeAPIQPS": 100, "kubeAPIBurst": 200, "registryPullQPS": 0, "eventRecordQPS": 0,
             "nodeStatusUpdateFrequency": "2s", "fileCheckFrequency": "1s", "syncFrequency": "5s",
+            "volumeStatsAggPeriod": "5s",  # how soon a volume beyond its limit is noticed
             "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         }
         path = self.directory / "kubelet.json"
