@@ -193,6 +193,8 @@ bool preflight_iface(const char *device, char *buf, size_t size)
 
 		if (strncmp(arg, ",iface=", strlen(",iface=")) != 0)
 			continue;
+		if (value[0] == '/') // net_vhost's socket
+			return false;
 		(void)snprintf(buf, size, "%.*s", (int)strcspn(value, ","), value);
 		return true;
 	}

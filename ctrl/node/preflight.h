@@ -23,5 +23,5 @@ void preflight_run(const struct config *c,
 
 // Pure, for tests: whether bit `capability` is in /proc/self/status's text.
 bool preflight_has_capability(const char *status, unsigned int capability);
-// The value of "iface=" in a DPDK device string; false if it has none.
+// The interface that a DPDK device string names by "iface="; false if it names none.
 bool preflight_iface(const char *device, char *buf, size_t size);

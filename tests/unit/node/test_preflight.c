@@ -104,6 +104,7 @@ static void the_interface_of_a_device_string_is_found(void **)
 		preflight_iface("net_af_packet0,blocksz=4096,iface=eth2", iface, sizeof(iface)));
 	assert_string_equal(iface, "eth2");
 	assert_false(preflight_iface("net_tap0,myiface=x", iface, sizeof(iface)));
+	assert_false(preflight_iface("net_vhost0,iface=/run/sock,client=1", iface, sizeof(iface)));
 }
 
 static int n_lines, n_fatal;
