@@ -1,7 +1,7 @@
 // A packet generator: sends a stream of UDP frames into a switch on one port, and counts and times what
 // comes out of it on another. One thread does both.
 //   generate [EAL options] -- DEVICE DEVICE …
-// It opens the devices (virtio-user ones in server mode wait for the switch) and says {"ready": true}; then
+// It opens the devices (virtio-user ones in server mode wait for the switch) and says {"ready": true, …}; then
 // it reads orders from standard input, one a line, such as
 //   tx=0 rx=1 seconds=1 frame=60 flows=1000 src_mac=… dst_mac=… src=100.64.0.2 dst=100.64.0.3
 // and answers each by one line of JSON. order.h has all keys. It ends with its input.
@@ -73,7 +73,7 @@ static void read_orders(const uint16_t *ports, uint16_t n_ports, struct rte_memp
 	char *line = NULL;
 	size_t size = 0;
 
-	printf("{\"ready\": true}\n");
+	printf("{\"ready\": true, \"tsc_hz\": %lu}\n", rte_get_tsc_hz());
 	(void)fflush(stdout);
 	while (getline(&line, &size, stdin) > 0) {
 		obey(line, ports, n_ports, pool);

@@ -1,0 +1,70 @@
+"""A scenario from start to end: devices up, every case measured, everything down."""
+import contextlib
+import os
+import sys
+
+from lab.node import CniError
+from lab.shell import CommandError
+from devices import DEVICES
+
+from . import machine, report, rounds
+from .scenarios import IMIX
+
+GENERATOR_MB = 192
+WARMUP = 0.2  # seconds
+
+
+class Campaign:
+    """What of the program's arguments says how to measure. `complaints` are the devices that did not work."""
+
+    def __init__(self, args, directory):
+        self.args, self.directory = args, directory
+        self.complaints = []
+        self.generator_cpu, cpus = machine.cpus()
+        self.cpus = cpus[:1]
+        self.devices = args.devices.split(",") if args.devices else list(DEVICES)
+        for name in self.devices:
+            if name not in DEVICES:
+                sys.exit(f"unknown device '{name}'; known: {', '.join(DEVICES)}")
+
+    def run(self, scenario):
+        """Returns the scenario's rows."""
+        needed = sum(DEVICES[name].megabytes + GENERATOR_MB for name in self.devices)
+        with machine.hugepages(needed), contextlib.ExitStack() as stack:
+            beds = [bed for name in self.devices for bed in self._start(scenario, name, stack)]
+            return [row for case in self._cases(scenario) for row in self._measure(scenario, case, beds)]
+
+    def _start(self, scenario, name, stack):
+        directory = self.directory / f"{scenario.name}-{name}"
+        directory.mkdir()
+        prefix = f"bench{os.getpid()}-"
+        device = DEVICES[name](scenario, directory, prefix, self.cpus)
+        try:
+            with contextlib.ExitStack() as mine:
+                mine.callback(device.stop)
+                bed = rounds.Bed(name, device, self.generator_cpu)
+                mine.callback(bed.generator.stop)
+                bed.connect()
+                bed.pause()
+                stack.push(mine.pop_all())
+            return [bed]
+        except (CommandError, CniError) as e:
+            self.complaints.append(f"{name} is left out of {scenario.name}: {e}")
+            return []
+
+    def _cases(self, scenario):
+        args = self.args
+        frames = [f if f == IMIX else int(f) for f in args.frames.split(",")] if args.frames else None
+        flows = [int(f) for f in args.flows.split(",")] if args.flows else None
+        cases = scenario.cases(args.quick and not (frames or flows or args.ip))
+        return [c for c in cases if (frames is None or c.frame in frames) and (flows is None or c.flows in flows)
+                and args.ip in (None, c.ip)]
+
+    def _measure(self, scenario, case, beds):
+        print(f"{scenario.name}: {case.text()}", file=sys.stderr)
+        loads = () if self.args.no_latency else rounds.LOADS
+        results = rounds.measure_case(beds, case, self.args.rounds, self.args.seconds, WARMUP, loads)
+        rows = [report.row(scenario, case, name, *result) for name, result in results.items()]
+        for r in rows:
+            print(f"  {r['device']:14} {r['mpps']:8.3f} Mpps  {r['cycles_per_packet']:6.0f} cycles/packet", file=sys.stderr)
+        return rows

@@ -1,0 +1,43 @@
+"""The machine: its CPUs and hugepages."""
+import contextlib
+import os
+import pathlib
+
+PAGES = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+
+
+class Unfit(Exception):
+    """This machine cannot do it; says what it lacks."""
+
+
+def cpus():
+    """The generator's CPU, and those that the device may have."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise Unfit("one CPU is for the generator and one for the device under test: this machine has only one")
+    return usable[0], usable[1:]
+
+
+def go_first(pid):
+    """A process that leads a session goes before all others of this machine. Nice values count only among
+    the processes of one session, where the kernel groups them by it; then the group has one too."""
+    with contextlib.suppress(FileNotFoundError):
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text("-20")
+    os.setpriority(os.PRIO_PROCESS, pid, -20)
+
+
+@contextlib.contextmanager
+def hugepages(megabytes):
+    """So many more are free, as long as this lasts."""
+    total, free = PAGES / "nr_hugepages", PAGES / "free_hugepages"
+    if not total.exists():
+        raise Unfit("the kernel has no hugepages of 2 MB")
+    before = int(total.read_text())
+    lacking = max(0, megabytes // 2 - int(free.read_text()))
+    total.write_text(str(before + lacking))
+    try:
+        if int(free.read_text()) < megabytes // 2:
+            raise Unfit(f"{megabytes} MB of hugepages cannot be had: end what uses memory, or measure fewer devices")
+        yield
+    finally:
+        total.write_text(str(before))

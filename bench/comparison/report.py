@@ -1,0 +1,63 @@
+"""From samples to rows, and from rows to JSON and Markdown."""
+import json
+import statistics
+
+PERCENTILES = ("p50", "p99", "p999")
+PRESSURE = 0.1  # if the device takes nearly all at once, the generator may be what limits
+
+
+def row(scenario, case, device, samples, latencies):
+    """A flat row of medians; spread is (most - least) / median of Mpps."""
+    mpps = statistics.median(s.mpps for s in samples)
+    latency = {str(load): {p: round(statistics.median(sample[p] for sample in of_load), 2) for p in PERCENTILES}
+               for load, of_load in latencies.items() if of_load}
+    return {
+        "scenario": scenario.name, "frame": case.frame, "flows": case.flows, "ip": case.ip, "device": device,
+        "mpps": round(mpps, 3),
+        "gbps": round(mpps * 8 * samples[0].frame / 1e3, 3),
+        "cycles_per_packet": round(statistics.median(s.cycles for s in samples), 1),
+        "loss": round(statistics.median(s.loss for s in samples), 6),
+        "latency_us": latency.get("50"), "latency_at": latency,
+        "spread": round((max(s.mpps for s in samples) - min(s.mpps for s in samples)) / mpps, 3) if mpps else 0,
+        "rounds": len(samples),
+        "limited_by": "device" if statistics.median(s.pressure for s in samples) > PRESSURE else "generator",
+        "pressure": round(statistics.median(s.pressure for s in samples), 3),
+    }
+
+
+def write_json(path, rows):
+    with open(path, "w") as f:
+        json.dump({"results": rows}, f, indent=1)
+        f.write("\n")
+
+
+def _ratio(a, b):
+    return f"{a / b:.2f}" if b else "–"
+
+
+def _latency(entry, load):
+    latency = entry["latency_at"].get(str(load))
+    return " / ".join(f"{latency[p]:.1f}" for p in PERCENTILES) if latency else "–"
+
+
+def markdown(rows):
+    """One table for each scenario and case. The ratio is the first device's Mpps to this one's."""
+    lines = []
+    groups = {}
+    for entry in rows:
+        groups.setdefault((entry["scenario"], entry["frame"], entry["flows"], entry["ip"]), []).append(entry)
+    for (scenario, frame, flows, ip), entries in groups.items():
+        first = entries[0]
+        size = frame if isinstance(frame, str) else f"{frame} B"
+        lines += [f"### {scenario}, {size}, {flows} flow{'s' if flows != 1 else ''}, IPv{ip}", "",
+                  f"| device | Mpps | spread | Gb/s | cycles/packet | loss | {first['device']} is × | "
+                  "latency µs p50 / p99 / p99.9 at 10 % | at 50 % | at 90 % |",
+                  "|---|---|---|---|---|---|---|---|---|---|"]
+        for e in entries:
+            generator = " (generator's limit)" if e["limited_by"] == "generator" else ""
+            lines.append(
+                f"| {e['device']} | {e['mpps']:.2f}{generator} | {e['spread'] * 100:.0f} % | {e['gbps']:.2f} | "
+                f"{e['cycles_per_packet']:.0f} | {e['loss'] * 100:.3f} % | {_ratio(first['mpps'], e['mpps'])} | "
+                f"{_latency(e, 10)} | {_latency(e, 50)} | {_latency(e, 90)} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""Measuring: all devices of a scenario are up, one of them runs while the others are stopped, and they
+take turns, so that a slow minute of the machine hits all of them alike."""
+import contextlib
+import signal
+import statistics
+import typing
+
+from lab.shell import CommandError
+
+from . import machine, scenarios
+from .generator import Generator
+
+LOADS = (10, 50, 90)  # percent of the most
+
+
+class Sample(typing.NamedTuple):
+    mpps: float
+    loss: float
+    cycles: float
+    frame: float
+    pressure: float  # share of the generator's tries to send that the device had no room for
+
+
+class Bed:
+    """A device with its generator."""
+
+    def __init__(self, name, device, generator_cpu):
+        self.name, self.device = name, device
+        sockets = device.start()
+        self.generator = Generator(device.directory, generator_cpu, sockets)
+
+    def connect(self):
+        self.generator.wait_ready()
+        self.device.tsc_hz = self.generator.tsc_hz
+        self.device.connected()
+        for pid in [self.generator.process.pid, *(p.pid for p in self.device.processes)]:
+            machine.go_first(pid)
+
+    def pause(self):
+        self.device.pause()
+        self.generator.signal(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def awake(self):
+        self.device.resume()
+        self.generator.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.pause()
+
+    def order(self, case):
+        return scenarios.order(self.device.scenario, case, self.device.uplink_mac)
+
+    def most(self, case, seconds, warmup):
+        """One measurement at full load."""
+        before = self.device.work()
+        r = self.generator.run(self.order(case), seconds, warmup)
+        if r["received"] == 0:
+            raise CommandError(f"no packet of {case.text()} comes out; {self.device.describe()}")
+        if before is None:
+            cycles = self.device.tsc_hz * len(self.device.cpus) / (r["mpps"] * 1e6) if r["mpps"] > 0 else 0
+        else:
+            after = self.device.work()
+            cycles = (after[0] - before[0]) / max(1, after[1] - before[1])
+        return Sample(r["mpps"], r["lost"] / max(1, r["sent"]), cycles, r["frame"],
+                      r["refused"] / max(1, r["refused"] + r["sent"] / 32))
+
+    def latency(self, case, mpps, seconds, warmup):
+        return self.generator.run(self.order(case), seconds, warmup, rate=mpps * 1e6)["latency_us"]
+
+    def stop(self):
+        try:
+            self.generator.stop()
+        finally:
+            self.device.stop()
+
+
+def measure_case(beds, case, rounds, seconds, warmup, loads=LOADS):
+    """Returns {device name: (its samples, {load: its latency of each round})}."""
+    samples = {bed.name: [] for bed in beds}
+    latencies = {bed.name: {load: [] for load in loads} for bed in beds}
+    for _ in range(rounds):
+        for bed in beds:
+            with bed.awake():
+                samples[bed.name].append(bed.most(case, seconds, warmup))
+    for _ in range(rounds):
+        for bed in beds:
+            most = statistics.median(s.mpps for s in samples[bed.name])
+            with bed.awake():
+                for load in loads:
+                    latencies[bed.name][load].append(bed.latency(case, most * load / 100, seconds, warmup))
+    return {bed.name: (samples[bed.name], latencies[bed.name]) for bed in beds}

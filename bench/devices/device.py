@@ -1,0 +1,47 @@
+"""What all devices have in common."""
+import signal
+
+
+class Device:
+    """`scenario` is the way through it, `cpus` are those that forward. `directory` is a pathlib.Path that
+    exists already; `prefix` begins the names of all that the machine's other users could see."""
+
+    megabytes = 512  # of hugepages
+    uplink_mac = "02:88:00:00:00:01"
+    tsc_hz = 0  # the machine's; known when it is connected
+
+    def __init__(self, scenario, directory, prefix, cpus):
+        self.scenario, self.directory, self.prefix, self.cpus = scenario, directory, prefix, cpus
+        self.processes = []
+
+    def start(self):
+        """Starts it; returns the sockets of the generator's ports: where it enters, where it leaves."""
+        raise NotImplementedError
+
+    def connected(self):
+        """Called when the generator has both ports."""
+
+    def work(self):
+        """(cycles, packets) that the forwarding threads have spent and seen so far, or None: then it polls
+        without end, and at its limit each packet takes its share of all cycles."""
+        return None
+
+    def describe(self):
+        """What it says about packets that went another way; for a complaint."""
+        return ""
+
+    def signal(self, number):
+        for process in self.processes:
+            process.signal(number)
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def stop(self):
+        """Ends it and removes what it left; may be called at any time."""
+        for process in reversed(self.processes):
+            process.signal(signal.SIGCONT)
+            process.stop()

@@ -1,0 +1,92 @@
+"""The benchmark works: the generator counts rightly, and bench/compare measures and cleans up. How fast
+anything is, is not asked here."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+from lab.node import BUILD
+from lab.shell import CommandError
+
+BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
+sys.path.append(str(BENCH))
+
+from comparison import machine  # noqa: E402
+from comparison.generator import Generator  # noqa: E402
+
+pytestmark = pytest.mark.alone
+
+ORDER = {"tx": 0, "rx": 0, "src_mac": "02:00:00:00:00:01", "dst_mac": "02:00:00:00:00:02", "src": "10.0.0.1", "dst": "10.0.0.2"}
+TUNNEL = {"encap": "vxlan", "vni": 4, "outer_src": "192.0.2.1", "outer_dst": "192.0.2.2"}
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory):
+    """A generator whose only port gives back what is sent."""
+    with machine.hugepages(192):
+        generator = Generator(tmp_path_factory.mktemp("generator"), machine.cpus()[0], devices=["net_ring0"])
+        try:
+            yield generator.wait_ready()
+        finally:
+            generator.stop()
+
+
+@pytest.mark.parametrize("order,length", [
+    ({"frame": 60}, 60), ({"frame": 1514, "flows": 100000, "destinations": 1000}, 1514), ({"frame": "imix"}, 351.2),
+    ({"frame": 80, "src": "fd00::1", "dst": "fd00::2"}, 80), ({"encap": "vlan", "vlan": 56}, 64), (TUNNEL, 110)])
+def test_what_comes_back_is_counted_once(loop, order, length):
+    result = loop.run({**ORDER, **order}, seconds=0.1, warmup=0.02)
+    assert result["sent"] > 0 and result["lost"] == 0 and result["foreign"] == 0 and result["reordered"] == 0
+    assert result["frame"] == pytest.approx(length, abs=0.1)
+
+
+def test_a_rate_is_kept(loop):
+    result = loop.run(ORDER, seconds=0.5, warmup=0.05, rate=10000)
+    assert result["sent"] + result["skipped"] == pytest.approx(5000, rel=0.02)
+    assert 0 < result["latency_us"]["p50"] <= result["latency_us"]["p99"] <= result["latency_us"]["p999"]
+
+
+def test_frames_of_a_capture_are_replayed(loop, tmp_path):
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.utils import wrpcap
+
+    wrpcap(str(tmp_path / "two.pcap"), [Ether(dst="02:00:00:00:00:02") / IP() / UDP() / (b"x" * n) for n in (58, 158)])
+    result = loop.run({**ORDER, "pcap": tmp_path / "two.pcap"}, seconds=0.1, warmup=0)
+    assert result["frame"] == 150
+    assert result["sent"] > 0 and result["lost"] == 0
+
+
+@pytest.mark.parametrize("wrong", [{"frame": 50}, {"flows": 0}, {"rx": 7}, {"colour": "red"}, {"pcap": "/nonexistent"}])
+def test_an_order_that_cannot_be_obeyed_is_refused(loop, wrong):
+    with pytest.raises(CommandError):
+        loop.run({**ORDER, **wrong}, seconds=0.1, warmup=0)
+    assert loop.run(ORDER, seconds=0.05, warmup=0)["lost"] == 0
+
+
+def left_behind():
+    return (subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.count("bench"),
+            [p.name for p in pathlib.Path("/run").glob("strata-bench-*")], (machine.PAGES / "nr_hugepages").read_text())
+
+
+def test_devices_are_compared_and_nothing_is_left_behind(tmp_path):
+    before = left_behind()
+    done = subprocess.run(
+        [BENCH / "compare", "--quick", "--devices", "strata,testpmd", "--rounds", "2", "--seconds", "0.2",
+         "--json", tmp_path / "rows.json", "--plots", tmp_path, "pod-pod", "tunnel-pod"],
+        env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())["results"]
+    assert [(r["scenario"], r["device"]) for r in rows] == [
+        (scenario, device) for scenario in ("pod-pod", "tunnel-pod") for device in ("strata", "testpmd")]
+    for row in rows:
+        assert row["frame"] == 60 and row["flows"] == 1000 and row["ip"] == 4 and row["rounds"] == 2
+        assert row["mpps"] > 0 and row["gbps"] > 0 and row["cycles_per_packet"] > 0 and 0 <= row["loss"] < 1
+        assert all(row["latency_at"][load]["p999"] >= row["latency_at"][load]["p50"] > 0 for load in ("10", "50", "90"))
+    assert "| testpmd |" in done.stdout
+    for picture in ("pod-pod-mpps", "pod-pod-latency", "tunnel-pod-mpps", "tunnel-pod-latency"):
+        xml.etree.ElementTree.parse(tmp_path / f"{picture}.svg")
+    assert left_behind() == before
