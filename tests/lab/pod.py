@@ -3,7 +3,7 @@ import json
 import os
 import pathlib
 
-from .shell import Process, ok, run, wait_until
+from .shell import CommandError, Process, ok, run, wait_until
 
 TYPE = "networking.alibaba.com/network-type"
 FAMILY = "networking.alibaba.com/ip-family"
@@ -100,7 +100,8 @@ class TestpmdPod:
                 f"--vdev={vdev}"]
         if self.mode == "io":
             argv.append("--vdev=net_tap0,iface=eth0")
-        argv += ["--", f"--forward-mode={self.mode}", "--stats-period=3600",
+        # The first statistics are printed once the machine has been up for a period.
+        argv += ["--", f"--forward-mode={self.mode}", "--stats-period=60",
                  "--nb-cores=1", "--total-num-mbufs=8192"]
         if self.queues > 1:
             argv += [f"--rxq={self.queues}", f"--txq={self.queues}"]
@@ -109,9 +110,13 @@ class TestpmdPod:
         # EAL's run-time folder, which it does not remove.
         env = {"RUNTIME_DIRECTORY": str(self.pod.node.lab.directory)}
         self.process = Process.start(argv, log, ns=self.pod.ns, env=env)
-        # Not before it forwards: its start gives a tap device an address of its own.
-        wait_until(lambda: "Port statistics" in self.process.log_text(),
-                   lambda: f"testpmd does not come up:\n{self.process.log_text()[-2000:]}", timeout=30)
+        try:
+            # Not before it forwards: its start gives a tap device an address of its own.
+            wait_until(lambda: "Port statistics" in self.process.log_text(),
+                       lambda: f"testpmd does not come up:\n{self.process.log_text()[-2000:]}", timeout=30)
+        except CommandError:
+            self.stop()
+            raise
         if self.mode == "io":
             self._configure()
         return self
