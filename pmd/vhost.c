@@ -1,6 +1,5 @@
 // The vhost-user port as the switch sees it: frames in and out, waking idle workers, opening and
-// closing. librte_vhost moves the frames and speaks to the peer; what it tells of the peer arrives
-// in vhost_peer.c.
+// closing. librte_vhost speaks to the peer; what it tells of the peer arrives in vhost_peer.c.
 #include "pmd/vhost.h"
 
 #include "pmd/vhost_peer.h"
@@ -13,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,28 +25,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// librte_vhost moves no more frames than this in one call.
-#define CALL_MAX 32
-
-// What a guest must not leave undone: nobody would do it. Checksums and segmentation.
-#define OFFLOADS                                                                                  \
+// What a guest must not leave undone: nobody would do it. Checksums and segmentation. Nor may it lay its
+// rings out in a way that virtqueue.c does not know.
+#define UNWANTED                                                                                  \
 	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GSO | \
 		1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |                 \
 		1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO |                   \
 		1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |               \
-		1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO)
+		1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO |                 \
+		1ULL << VIRTIO_F_RING_PACKED)
 
 static struct vhost *vhost_of(const struct port *p)
 {
 	return (struct vhost *)(uintptr_t)p;
 }
 
-// Announces a burst on the queue. Returns the device to use, -1: none.
-static int rxq_enter(struct vhost_rxq *rxq)
+// Announces a burst on the queue. Returns the ring to use, NULL: none.
+static struct virtqueue *rxq_enter(struct vhost_rxq *rxq)
 {
 	atomic_store_explicit(&rxq->busy, true, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is the callbacks'
-	return atomic_load_explicit(&rxq->vid, memory_order_acquire);
+	return atomic_load_explicit(&rxq->ring, memory_order_acquire);
 }
 
 static void rxq_leave(struct vhost_rxq *rxq)
@@ -54,61 +53,29 @@ static void rxq_leave(struct vhost_rxq *rxq)
 	atomic_store_explicit(&rxq->busy, false, memory_order_release);
 }
 
-// Tells a ring that the guest (re)started whether the worker wants kicks: the ring's memory may
-// still say what an earlier process wanted.
-static void rxq_arm(struct vhost_rxq *rxq, int vid, uint16_t q)
+// Tells a ring that was opened anew whether the worker wants kicks: the ring's memory may still say what
+// an earlier process wanted.
+static void rxq_arm(struct vhost_rxq *rxq, struct virtqueue *vq)
 {
 	atomic_store_explicit(&rxq->fresh, false, memory_order_relaxed);
-	(void)rte_vhost_enable_guest_notification(vid, (uint16_t)(2 * q + 1), rxq->wakeup);
-}
-
-// Removes what is no frame, and all that the guest may have said about offloads. Returns how many
-// are left.
-static uint16_t rx_check(struct vhost_rxq *rxq, struct rte_mbuf **pkts, uint16_t n)
-{
-	uint16_t kept = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		if (unlikely(m->pkt_len < RTE_ETHER_HDR_LEN || m->pkt_len > PORT_FRAME_MAX)) {
-			rte_pktmbuf_free(m);
-			rxq->n_errors++;
-			continue;
-		}
-		m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-		m->tx_offload = 0;
-		pkts[kept++] = m;
-	}
-	return kept;
-}
-
-static uint16_t call_len(int n)
-{
-	return n < CALL_MAX ? (uint16_t)n : CALL_MAX;
+	virtqueue_want_kicks(vq, rxq->wakeup);
 }
 
 static uint16_t vhost_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_rxq *rxq = &vhost_of(p)->rxq[q];
-	uint16_t ring = (uint16_t)(2 * q + 1);
+	struct virtqueue *vq = rxq_enter(rxq);
 	uint16_t got = 0;
-	int vid = rxq_enter(rxq);
 
-	if (vid >= 0) {
-		uint16_t part = CALL_MAX;
+	if (vq != NULL) {
 		if (unlikely(atomic_load_explicit(&rxq->fresh, memory_order_relaxed)))
-			rxq_arm(rxq, vid, q);
-		while (got < n && part == CALL_MAX) {
-			part = rte_vhost_dequeue_burst(
-				vid, ring, p->pool, pkts + got, call_len(n - got));
-			got += part;
-		}
+			rxq_arm(rxq, vq);
+		got = virtqueue_dequeue(vq, p->pool, pkts, n);
 	}
 	rxq_leave(rxq);
-	return rx_check(rxq, pkts, got);
+	return got;
 }
 
-// librte_vhost takes the ring's lock once per call, so workers may share a ring.
 static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost *v = vhost_of(p);
@@ -120,17 +87,13 @@ static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts
 	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is the callbacks'
 	n_txq = atomic_load_explicit(&v->n_txq, memory_order_acquire);
 	if (n_txq > 0) {
-		int vid = atomic_load_explicit(&v->vid, memory_order_relaxed);
-		uint32_t q = worker < n_txq ? worker : worker % n_txq;
-		uint16_t part = CALL_MAX;
-		while (sent < n && part == CALL_MAX) {
-			part = rte_vhost_enqueue_burst(
-				vid, (uint16_t)(2 * q), pkts + sent, call_len(n - sent));
-			sent += part;
-		}
+		struct vhost_txq *txq = &v->txq[worker < n_txq ? worker : worker % n_txq];
+		rte_spinlock_lock(&txq->lock);
+		sent = virtqueue_enqueue(&txq->vq, pkts, n);
+		rte_spinlock_unlock(&txq->lock);
 	}
 	atomic_store_explicit(&vhost_senders[worker].port, NULL, memory_order_release);
-	rte_pktmbuf_free_bulk(pkts, sent); // the library copied them
+	rte_pktmbuf_free_bulk(pkts, sent); // they were copied
 	return sent;
 }
 
@@ -143,30 +106,32 @@ static void vhost_rx_wakeup(struct port *p, uint16_t q, bool on)
 {
 	struct vhost_rxq *rxq = &vhost_of(p)->rxq[q];
 	struct epoll_event seen[2];
-	int vid = rxq_enter(rxq);
+	struct virtqueue *vq = rxq_enter(rxq);
 
 	rxq->wakeup = on;
-	if (vid >= 0)
-		rxq_arm(rxq, vid, q);
+	if (vq != NULL)
+		rxq_arm(rxq, vq);
 	rxq_leave(rxq);
-	if (on)
-		atomic_thread_fence(memory_order_seq_cst); // before the caller's last look
-	else
+	if (!on)
 		(void)epoll_wait(rxq->epfd, seen, RTE_DIM(seen), 0);
 }
 
 static void vhost_stats(const struct port *p, struct port_stats *ret_stats)
 {
+	const struct vhost *v = vhost_of(p);
 	struct port_stats s = {0};
 
-	for (uint16_t q = 0; q < p->n_rxq; q++)
-		s.rx_errors += vhost_of(p)->rxq[q].n_errors;
+	for (uint16_t q = 0; q < p->n_rxq; q++) {
+		s.rx_errors += v->rxq[q].vq.n_errors;
+		s.rx_nombuf += v->rxq[q].vq.n_nombuf;
+		s.tx_errors += v->txq[q].vq.n_errors;
+	}
 	*ret_stats = s;
 }
 
 static bool vhost_link_up(const struct port *p)
 {
-	return atomic_load_explicit(&vhost_of(p)->n_txq, memory_order_relaxed) > 0;
+	return atomic_load_explicit(&vhost_of(p)->link_up, memory_order_relaxed);
 }
 
 // Frees a port, finished or not, that the library does not know (any more).
@@ -217,7 +182,7 @@ static int vhost_init(struct vhost *v, const struct vhost_conf *conf)
 		conf->n_queue_pairs == 1 ? "" : "s");
 	(void)rte_strscpy(v->path, conf->path, sizeof(v->path));
 	for (uint16_t q = 0; q < v->port.n_rxq; q++) {
-		atomic_init(&v->rxq[q].vid, -1);
+		rte_spinlock_init(&v->txq[q].lock);
 		v->rxq[q].kickfd = -1;
 		v->rxq[q].epfd = -1;
 	}
@@ -263,7 +228,7 @@ static int vhost_register(struct vhost *v, bool server)
 
 	if (rte_vhost_driver_register(v->path, flags) < 0)
 		return -ENOMEM;
-	if (rte_vhost_driver_disable_features(v->path, OFFLOADS) < 0 ||
+	if (rte_vhost_driver_disable_features(v->path, UNWANTED) < 0 ||
 		rte_vhost_driver_callback_register(v->path, &vhost_peer_ops) < 0 ||
 		rte_vhost_driver_start(v->path) < 0) {
 		(void)rte_vhost_driver_unregister(v->path);

@@ -1,18 +1,23 @@
 // What librte_vhost tells of a port's peer: connections, devices, rings.
 //
 // Callbacks run in librte_vhost's threads (one at a time for a port) or, while a port is opened or
-// closed, in the control thread. When destroy_device() returns, the library frees what workers
-// touch, so it waits for the bursts that are under way. Workers announce a burst with a plain
-// store: the fence that this needs is paid by the callback, which makes all threads of the process
-// run one, by membarrier(2). A worker that sleeps or polls something else delays nobody.
+// closed, in the control thread. Each message may change what rings are made of: before the library
+// looks at one, the rings are taken from the workers, and given back afterwards. Workers announce a
+// burst with a plain store: the fence that this needs is paid by the callback, which makes all threads
+// of the process run one, by membarrier(2). A worker that sleeps or polls something else delays nobody;
+// none calls into the library, so none waits for a lock that the library holds here.
 #include "pmd/vhost_peer.h"
+
+#include <rte_vhost.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/membarrier.h>
+#include <linux/vhost_types.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -42,27 +47,74 @@ static void quiesce(struct vhost *v)
 	}
 }
 
-// Shows the workers which rings there are now.
-static void rings_publish(struct vhost *v, int vid)
+static struct virtqueue *ring_of(struct vhost *v, uint16_t ring)
+{
+	return ring % 2 == 1 ? &v->rxq[ring / 2].vq : &v->txq[ring / 2].vq;
+}
+
+// Takes all rings from the workers, and tells the library how far they are.
+static void rings_park(struct vhost *v)
+{
+	if (v->memory == NULL)
+		return; // none is open
+	for (uint16_t q = 0; q < v->port.n_rxq; q++)
+		atomic_store_explicit(&v->rxq[q].ring, NULL, memory_order_relaxed);
+	atomic_store_explicit(&v->n_txq, 0, memory_order_relaxed);
+	quiesce(v);
+	for (uint16_t ring = 0; ring < 2 * v->port.n_rxq; ring++) {
+		uint16_t next = ring_of(v, ring)->next;
+		if (v->opened[ring])
+			(void)rte_vhost_set_vring_base(v->vid, ring, next, next);
+		v->opened[ring] = false;
+	}
+	free(v->memory);
+	v->memory = NULL;
+}
+
+static bool ring_open(struct vhost *v, uint16_t ring, uint64_t features)
+{
+	bool is_logged = (features & 1ULL << VHOST_F_LOG_ALL) != 0;
+	struct virtqueue_conf conf = {.memory = v->memory,
+		.features = features,
+		.log_vid = is_logged ? v->vid : -1,
+		.log_ring = ring};
+	uint16_t avail;
+
+	if (rte_vhost_get_vhost_vring(v->vid, ring, &conf.rings) < 0 || conf.rings.desc == NULL ||
+		conf.rings.avail == NULL || conf.rings.used == NULL || conf.rings.size == 0 ||
+		(conf.rings.size & (conf.rings.size - 1)) != 0 ||
+		rte_vhost_get_vring_base(v->vid, ring, &avail, &conf.next) < 0)
+		return false;
+	virtqueue_open(ring_of(v, ring), &conf);
+	return true;
+}
+
+// Opens all rings that the guest has enabled, and gives them to the workers.
+static void rings_publish(struct vhost *v)
 {
 	uint16_t n_txq = 0;
 	bool started = false;
+	uint64_t features;
 
+	if (!v->running || v->is_parked || v->has_failed || v->memory != NULL ||
+		rte_vhost_get_negotiated_features(v->vid, &features) < 0 ||
+		rte_vhost_get_mem_table(v->vid, &v->memory) < 0)
+		return;
+	for (uint16_t ring = 0; ring < 2 * v->port.n_rxq; ring++)
+		v->opened[ring] =
+			v->memory->nregions > 0 && v->enabled[ring] && ring_open(v, ring, features);
 	for (uint16_t q = 0; q < v->port.n_rxq; q++) {
 		struct vhost_rxq *rxq = &v->rxq[q];
-		int was = atomic_load_explicit(&rxq->vid, memory_order_relaxed);
-		int is = v->running && v->enabled[2 * q + 1] ? vid : -1;
-		if (is == was)
+		if (!v->opened[2 * q + 1])
 			continue;
-		atomic_store_explicit(&rxq->fresh, is >= 0, memory_order_relaxed);
-		atomic_store_explicit(&rxq->vid, is, memory_order_release);
-		started = started || is >= 0;
+		atomic_store_explicit(&rxq->fresh, true, memory_order_relaxed);
+		atomic_store_explicit(&rxq->ring, &rxq->vq, memory_order_release);
+		started = true;
 	}
-	while (v->running && n_txq < v->port.n_rxq && v->enabled[2 * n_txq])
+	while (n_txq < v->port.n_rxq && v->opened[2 * n_txq])
 		n_txq++;
-	if (n_txq > 0)
-		atomic_store_explicit(&v->vid, vid, memory_order_relaxed);
 	atomic_store_explicit(&v->n_txq, n_txq, memory_order_release);
+	atomic_store_explicit(&v->link_up, n_txq > 0, memory_order_relaxed);
 	if (started)
 		(void)eventfd_write(v->efd, 1);
 }
@@ -101,7 +153,7 @@ static int new_device(int vid)
 	struct vhost *v = vhost_by_vid(vid);
 
 	v->running = true;
-	rings_publish(v, vid);
+	rings_publish(v);
 	return 0;
 }
 
@@ -110,43 +162,57 @@ static void destroy_device(int vid)
 	struct vhost *v = vhost_by_vid(vid);
 
 	v->running = false;
-	rings_publish(v, vid);
-	quiesce(v);
+	atomic_store_explicit(&v->link_up, false, memory_order_relaxed);
+	rings_park(v);
 }
 
-// The library holds the locks of all rings here, for which a worker may be waiting: no waiting
-// for workers.
 static int vring_state_changed(int vid, uint16_t ring, int enable)
 {
 	struct vhost *v = vhost_by_vid(vid);
 
 	if (ring >= 2 * v->port.n_rxq)
 		return 0; // more than was offered
+	rings_park(v);
 	v->enabled[ring] = enable;
 	if (ring % 2 == 1 && enable)
 		kick_add(&v->rxq[ring / 2], vid, ring);
 	else if (ring % 2 == 1)
 		kick_del(&v->rxq[ring / 2]);
-	rings_publish(v, vid);
+	rings_publish(v);
 	return 0;
 }
 
 // Answers how many queue pairs there are; by itself the library would offer 128.
-static enum rte_vhost_msg_result message_arrived(int vid, void *msg)
+static enum rte_vhost_msg_result before_message(int vid, void *msg)
 {
 	struct {
 		uint32_t request, flags, size;
 		uint64_t value;
 	} __rte_packed *m = msg;
+	struct vhost *v = vhost_by_vid(vid);
 
+	rings_park(v);
+	v->has_failed = v->has_failed || v->is_parked; // the last one never came to after_message
+	v->is_parked = true;
 	if (m->request != VHOST_USER_GET_QUEUE_NUM)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	m->value = vhost_by_vid(vid)->port.n_rxq;
+	m->value = v->port.n_rxq;
 	m->size = sizeof(m->value);
 	return RTE_VHOST_MSG_RESULT_REPLY;
 }
 
-static const struct rte_vhost_user_extern_ops message_ops = {.pre_msg_handle = message_arrived};
+// Not called when the library could not handle the message.
+static enum rte_vhost_msg_result after_message(int vid, void *)
+{
+	struct vhost *v = vhost_by_vid(vid);
+
+	v->is_parked = false;
+	rings_publish(v);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops message_ops = {
+	.pre_msg_handle = before_message, .post_msg_handle = after_message};
 
 static struct vhost *vhost_by_path(const char *path)
 {
@@ -173,6 +239,9 @@ static int new_connection(int vid)
 	if (v == NULL || v->connected)
 		return -1; // a port has one peer
 	v->connected = true;
+	v->vid = vid;
+	v->is_parked = false;
+	v->has_failed = false;
 	memset(v->enabled, 0, sizeof(v->enabled));
 	atomic_store_explicit(&port_by_vid[vid], v, memory_order_release);
 	return rte_vhost_extern_callback_register(vid, &message_ops, NULL);

@@ -1,0 +1,96 @@
+// Frames from the guest.
+#include "pmd/virtqueue_inner.h"
+
+#include "pmd/port.h"
+
+#include <rte_memcpy.h>
+#include <rte_prefetch.h>
+
+// Appends bytes to a packet, with more buffers where needed. False: there are none.
+static bool append(struct rte_mbuf *head, struct rte_mbuf **last, struct rte_mempool *pool,
+	const struct piece *p)
+{
+	for (uint32_t done = 0; done < p->len;) {
+		if (rte_pktmbuf_tailroom(*last) == 0) {
+			struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+			if (m == NULL)
+				return false;
+			(*last)->next = m;
+			head->nb_segs++;
+			*last = m;
+		}
+		uint32_t part = RTE_MIN(p->len - done, rte_pktmbuf_tailroom(*last));
+		rte_memcpy(rte_pktmbuf_mtod_offset(*last, uint8_t *, (*last)->data_len),
+			p->at + done, part);
+		(*last)->data_len = (uint16_t)((*last)->data_len + part);
+		head->pkt_len += part;
+		done += part;
+	}
+	return true;
+}
+
+// A frame from a chain of any form, into an empty packet. False: it is none.
+static bool read_chain(
+	struct virtqueue *vq, uint16_t head, struct rte_mempool *pool, struct rte_mbuf *m)
+{
+	struct piece pieces[VIRTQUEUE_PIECES_MAX];
+	struct rte_mbuf *last = m;
+	uint32_t n = 0, skip = vq->header_len;
+	uint64_t len = 0;
+
+	if (!chain_gather(vq, head, false, pieces, &n))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		len += pieces[i].len;
+	if (len < skip + RTE_ETHER_HDR_LEN || len > skip + PORT_FRAME_MAX)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		struct piece *p = &pieces[i];
+		uint32_t cut = RTE_MIN(skip, p->len);
+		p->at += cut;
+		p->len -= cut;
+		skip -= cut;
+		if (!append(m, &last, pool, p))
+			return false;
+	}
+	return true;
+}
+
+uint16_t virtqueue_dequeue(
+	struct virtqueue *vq, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
+{
+	const uint32_t header = vq->header_len;
+	uint16_t heads[VIRTQUEUE_BATCH];
+	struct piece from[VIRTQUEUE_BATCH];
+	uint16_t got = 0;
+
+	n = available(vq, n < VIRTQUEUE_BATCH ? n : VIRTQUEUE_BATCH);
+	if (n == 0)
+		return 0;
+	if (unlikely(rte_pktmbuf_alloc_bulk(pool, pkts, n) < 0)) {
+		vq->n_nombuf += n;
+		return 0;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		heads[i] = head_at(vq, i);
+		from[i] = single(vq, heads[i], 0, header + RTE_ETHER_HDR_LEN);
+		rte_prefetch0(from[i].at);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint32_t len = from[i].len - header;
+		use(vq, i, heads[i], 0);
+		if (likely(from[i].at != NULL && len <= rte_pktmbuf_tailroom(m))) {
+			m->data_len = (uint16_t)len;
+			m->pkt_len = len;
+			rte_memcpy(rte_pktmbuf_mtod(m, void *), from[i].at + header, len);
+		} else if (!read_chain(vq, heads[i], pool, m)) {
+			vq->n_errors++;
+			rte_pktmbuf_free(m);
+			continue;
+		}
+		pkts[got++] = m;
+	}
+	virtqueue_give_back(vq, n);
+	return got;
+}

@@ -1,0 +1,151 @@
+// Frames to the guest.
+#include "pmd/virtqueue_inner.h"
+
+#include <linux/virtio_net.h>
+#include <rte_memcpy.h>
+#include <rte_prefetch.h>
+
+// Copies bytes behind the first `at` ones of the pieces.
+static void scatter(const struct virtqueue *vq, const struct piece *pieces, uint32_t at,
+	const uint8_t *from, uint32_t len)
+{
+	const struct piece *p = pieces;
+
+	if (len == 0)
+		return;
+	for (; at >= p->len; p++)
+		at -= p->len;
+	for (; len > 0; p++, at = 0) {
+		uint32_t part = RTE_MIN(len, p->len - at);
+		rte_memcpy(p->at + at, from, part);
+		log_write(vq, p->guest + at, part);
+		from += part;
+		len -= part;
+	}
+}
+
+// What a frame needs of the ring: its pieces, and where each entry's pieces end.
+struct room {
+	struct piece pieces[VIRTQUEUE_PIECES_MAX];
+	uint32_t n_pieces;
+	uint16_t heads[VIRTQUEUE_PIECES_MAX];
+	uint32_t head_len[VIRTQUEUE_PIECES_MAX];
+	uint16_t n_heads;
+};
+
+enum fit {
+	FIT,
+	FIT_LATER, // the guest has to make more entries available
+	FIT_NEVER,
+};
+
+// Gathers room for len bytes from up to n_heads entries behind the i-th.
+static enum fit find_room(
+	struct virtqueue *vq, uint16_t i, uint16_t n_heads, uint64_t len, struct room *room)
+{
+	uint64_t there = 0;
+
+	room->n_pieces = 0;
+	room->n_heads = 0;
+	while (there < len) {
+		uint32_t before = room->n_pieces;
+		uint32_t head_len = 0;
+		if (room->n_heads == n_heads)
+			return n_heads == vq->size ? FIT_NEVER : FIT_LATER;
+		if (room->n_heads == VIRTQUEUE_PIECES_MAX ||
+			(room->n_heads == 1 && !vq->is_mergeable))
+			return FIT_NEVER;
+		uint16_t head = head_at(vq, (uint16_t)(i + room->n_heads));
+		if (!chain_gather(vq, head, true, room->pieces, &room->n_pieces))
+			return FIT_NEVER;
+		for (uint32_t p = before; p < room->n_pieces; p++)
+			head_len += room->pieces[p].len;
+		room->heads[room->n_heads] = head;
+		room->head_len[room->n_heads++] = head_len;
+		there += head_len;
+	}
+	return FIT;
+}
+
+// Writes any frame into entries behind the i-th, of which n_heads are available. Returns how many it
+// took, 0: none, for now. A frame that fits none takes one entry, unwritten: the guest is to blame, and
+// must not block others.
+static uint16_t write_chain(
+	struct virtqueue *vq, uint16_t i, uint16_t n_heads, const struct rte_mbuf *m)
+{
+	struct virtio_net_hdr_mrg_rxbuf header = {.num_buffers = 1};
+	uint64_t left = (uint64_t)vq->header_len + m->pkt_len;
+	uint32_t at = vq->header_len;
+	struct room room;
+
+	enum fit fit = find_room(vq, i, n_heads, left, &room);
+	if (fit == FIT_LATER)
+		return 0;
+	if (fit == FIT_NEVER) {
+		vq->n_errors++;
+		use(vq, i, head_at(vq, i), 0);
+		return 1;
+	}
+	header.num_buffers = room.n_heads;
+	scatter(vq, room.pieces, 0, (const void *)&header, vq->header_len);
+	for (; m != NULL; at += m->data_len, m = m->next)
+		scatter(vq, room.pieces, at, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	for (uint16_t h = 0; h < room.n_heads; h++) {
+		uint32_t part = (uint32_t)RTE_MIN(left, room.head_len[h]);
+		use(vq, (uint16_t)(i + h), room.heads[h], part);
+		left -= part;
+	}
+	return room.n_heads;
+}
+
+// Looks for single buffers for the first of the packets, up to one that needs more. Returns how many
+// have one.
+static uint16_t find_singles(struct virtqueue *vq, uint16_t first, struct rte_mbuf **pkts,
+	uint16_t n, uint16_t *heads, struct piece *to)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		heads[i] = head_at(vq, (uint16_t)(first + i));
+		to[i] = single(vq, heads[i], VRING_DESC_F_WRITE, vq->header_len + pkts[i]->pkt_len);
+		if (to[i].at == NULL || pkts[i]->nb_segs > 1)
+			return i;
+		__builtin_prefetch(to[i].at, 1);
+	}
+	return n;
+}
+
+static void write_single(struct virtqueue *vq, uint16_t i, uint16_t head, const struct piece *to,
+	const struct rte_mbuf *m)
+{
+	const struct virtio_net_hdr_mrg_rxbuf header = {.num_buffers = 1};
+	uint32_t len = vq->header_len + m->pkt_len;
+
+	memcpy(to->at, &header, vq->header_len);
+	rte_memcpy(to->at + vq->header_len, rte_pktmbuf_mtod(m, const void *), m->data_len);
+	log_write(vq, to->guest, len);
+	use(vq, i, head, len);
+}
+
+uint16_t virtqueue_enqueue(struct virtqueue *vq, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t heads[VIRTQUEUE_BATCH];
+	struct piece to[VIRTQUEUE_BATCH];
+	uint16_t n_entries = available(vq, vq->size), entry = 0, sent = 0;
+
+	while (sent < n && entry < n_entries) {
+		uint16_t batch =
+			(uint16_t)RTE_MIN(n - sent, RTE_MIN(n_entries - entry, VIRTQUEUE_BATCH));
+		uint16_t singles = find_singles(vq, entry, pkts + sent, batch, heads, to);
+		for (uint16_t i = 0; i < singles; i++)
+			write_single(vq, entry++, heads[i], &to[i], pkts[sent++]);
+		if (singles == batch)
+			continue;
+		uint16_t took = write_chain(vq, entry, (uint16_t)(n_entries - entry), pkts[sent]);
+		if (took == 0)
+			break;
+		entry = (uint16_t)(entry + took);
+		sent++;
+	}
+	if (entry > 0)
+		virtqueue_give_back(vq, entry);
+	return sent;
+}
