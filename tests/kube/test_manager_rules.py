@@ -107,6 +107,55 @@ def test_addresses_of_the_global_bgp_network_are_for_nodes_with_bgp(world, ns):
             world.remove("networks", name)
 
 
+@pytest.mark.parametrize("how, message", [
+    (dict(specified_subnet="over-1/over-3", ip_family="IPv4"), "only support one specified subnet when IPv4 family, but [over-1 over-3]"),
+    (dict(specified_subnet="over-1/over-3", ip_family="IPv6"), "only support one specified subnet when IPv6 family, but [over-1 over-3]"),
+    (dict(specified_network="over", ip_family="DualStack", ip_pool="172.168.0.9"),
+     "must assign two IPs when DualStack family, but 172.168.0.9"),
+    (dict(specified_network="over", ip_family="DualStack", ip_pool="2048::9/172.168.0.9"),
+     "must assign two IPs when DualStack family, but 2048::9/172.168.0.9"),
+    (dict(specified_network="over", ip_family="IPv6", ip_pool="172.168.0.9"), "must assign only one IP when IPv6 family, but 172.168.0.9"),
+    (dict(mac_pool=""), None),
+    (dict(network_type="Overlay", mac_pool=",02:12:34:00:00:09"),
+     "the 0 assigned mac address is empty in mac pool ,02:12:34:00:00:09"),
+    (dict(network_type="Overlay", mac_pool="1.2.3.4"), "the assigned mac address 1.2.3.4 is illegal"),
+], ids=str)
+def test_what_a_template_asks_for_in_vain_is_said_in_an_event(world, ns, how, message):
+    p = world.post(pod(ns, "web-0", on="rule1", owners=STATEFUL_SET, annotations=annotated(**how)))
+    if message is None:
+        world.wait_bound(p)
+        return
+    world.wait_event(p, "IPAllocationFail", message)
+    assert world.instances(ns) == []
+
+
+def test_the_pods_of_a_mac_pool_are_no_more_than_it_has(world, ns):
+    p = world.post(pod(ns, "web-1", on="rule1", owners=STATEFUL_SET, annotations=annotated(mac_pool="02:12:34:00:00:09")))
+    world.wait_event(p, "IPAllocationFail", "unable to find assigned mac address in mac pool 02:12:34:00:00:09 by index 1")
+
+
+def test_an_assigned_address_is_said_to_be_assigned(world, ns):
+    p, (i,) = world.create(ns, "web-0", "rule1", owners=STATEFUL_SET, annotations=annotated(specified_network="over", ip_pool="172.168.0.9"))
+    world.wait_event(p, "IPAllocationSucceed", "assign IPs [172.168.0.9/24] successfully")
+
+
+def test_both_named_subnets_of_a_dual_stack_pod_must_have_an_address(world, ns):
+    world.post(subnet("tiny-4", "over", "10.79.0.0/30", gateway="10.79.0.1", config={"private": True}))
+    world.post(subnet("tiny-6", "over", "fd79::/126", start="fd79::1", end="fd79::1", config={"private": True}))
+    try:
+        world.create(ns, "first", "rule1", annotations=annotated(specified_subnet="tiny-6", ip_family="IPv6"))
+        p = world.post(pod(ns, "dual", on="rule1", annotations=annotated(specified_subnet="tiny-4/tiny-6", ip_family="DualStack")))
+        world.wait_event(p, "IPAllocationFail", "fail to get ipv6 address zfrom subnet tiny-6")
+        _, (i,) = world.create(ns, "four", "rule1", annotations=annotated(specified_subnet="tiny-4"))  # its only one is free
+        assert address(i) == "10.79.0.2/30"
+        q = world.post(pod(ns, "dual-4", on="rule1", annotations=annotated(specified_subnet="tiny-4/over-3", ip_family="DualStack")))
+        world.wait_event(q, "IPAllocationFail", "fail to get ipv4 address from subnet tiny-4")
+    finally:
+        world.clear(ns)
+        for name in ("tiny-4", "tiny-6"):
+            world.remove("subnets", name)
+
+
 # ── many ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -128,6 +177,24 @@ def test_a_hundred_pods_of_every_family_get_what_nobody_else_has(world, ns):
                       statistics={"total": 508, "used": 67, "available": 441},
                       ipv6Statistics={"total": 510, "used": 66, "available": 444},
                       dualStackStatistics={"total": 0, "used": 0, "available": 441})
+
+
+# Addresses that follow each other (10.2).
+@pytest.mark.parametrize("cidr, start, addresses", [
+    ("192.160.0.0/23", "192.160.0.254", ["192.160.0.254", "192.160.0.255", "192.160.1.0", "192.160.1.1"]),
+    ("0.1.0.0/24", "0.1.0.5", ["0.1.0.5", "0.1.0.6"]),
+    ("ab12::/64", "ab12::ffff", ["ab12::ffff", "ab12::1:0"]),
+], ids=["bytes", "zeros", "groups"])
+def test_addresses_follow_each_other_across_bytes(world, ns, cidr, start, addresses):
+    world.post(subnet("follow", "over", cidr, start=start, config={"private": True}))
+    try:
+        family = "IPv6" if ":" in cidr else "IPv4"
+        how = dict(annotations=annotated(specified_subnet="follow", ip_family=family))
+        got = [address(world.create(ns, f"p{n}", "rule1", **how)[1][0]).split("/")[0] for n in range(len(addresses))]
+        assert got == addresses
+    finally:
+        world.clear(ns)
+        world.remove("subnets", "follow")
 
 
 # ── long names ────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,50 @@
 """The life of the webhooks in a real API server: their certificate, and what happens without them."""
 import base64
+import re
 import time
 
 from lab.shell import run, wait_until
 from managertool import FAST, MERGE, OURS, PREFIX, World, network
 from webhooktool import (PORT, SECRET, SERVER, api, clean, configurations, create_words, mutated, pod_object, pods, try_pod,
                          webhook, wipe)
+
+# ── registration ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_webhooks_are_registered_as_hybridnets_are(clean):
+    hooks = {hook["name"]: hook for _, c in installed(clean.api) for hook in c["webhooks"]}
+    ignored = {"matchExpressions": [{"key": "webhook.hybridnet.io/ignore", "operator": "NotIn", "values": ["TRUE", "true"]},
+                                    {"key": "app", "operator": "NotIn", "values": ["kube-proxy"]}]}
+
+    def seen(name):
+        hook = hooks[name]
+        (rule,) = hook["rules"]
+        return (rule["apiGroups"], rule["resources"], rule["operations"], hook["failurePolicy"], hook["timeoutSeconds"],
+                hook["objectSelector"], hook.get("reinvocationPolicy"))
+
+    pods = ([""], ["pods"], ["CREATE"], "Ignore", 10, ignored)
+    assert seen("hybridnet-v1.validating.hybridnet") == (
+        ["networking.alibaba.com"], ["networks", "subnets"], ["CREATE", "UPDATE", "DELETE"], "Fail", 10, {}, None)
+    assert seen("core-v1.validating.hybridnet") == (*pods, None)
+    assert seen("core-v1.mutating.hybridnet") == (*pods, "Never")
+    assert {(h["matchPolicy"], tuple(sorted(h["admissionReviewVersions"]))) for h in hooks.values()} == {("Equivalent", ("v1", "v1beta1"))}
+
+
+def handshake(api, *options):
+    """The cipher of a TLS connection to the webhooks, None if there is none."""
+    out = run(["bash", "-c", f"openssl s_client -connect 127.0.0.1:{PORT} {' '.join(options)} </dev/null 2>&1"], ns=api.ns, check=False)
+    found = re.search(r"Cipher is (\S+)", out)
+    return found[1] if found and found[1] != "(NONE)" else None
+
+
+def test_old_tls_is_not_spoken(clean):
+    api = clean.api
+    assert handshake(api, "-tls1_3") and handshake(api, "-tls1_2")
+    weak = "-cipher", "ALL:@SECLEVEL=0"
+    assert handshake(api, "-tls1_1", *weak) is None and handshake(api, "-tls1", *weak) is None
+    for cipher in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA"):  # CBC
+        assert handshake(api, "-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0") is None, cipher
+
 
 # ── the certificate ──────────────────────────────────────────────────────────────────────────────────
 

@@ -32,6 +32,9 @@ POD_VALIDATE = [
     ({"mac-pool": ",02:12:34:00:00:01"}, "the 0 mac addr in mac pool is empty"),
     ({"mac-pool": "02:12:34:00:00:01,1.2.3.4"}, "the 1 mac address 1.2.3.4 is not valid"),
     ({"mac-pool": "02:12:34:00:00:01,02-12-34-00-00-02,0212.3400.0003"}, ""),
+    ({"mac-pool": "00-16-EA-AE-3C-40,08:00:20:0A:8C:6D"}, ""),
+    ({"mac-pool": "11.22.33.44.55"}, "the 0 mac address 11.22.33.44.55 is not valid"),
+    ({"mac-pool": "00:00:00:00"}, "the 0 mac address 00:00:00:00 is not valid"),
     ({"network-type": "others"}, "unrecognized network type others"),
     ({"ip-family": "v4"}, "unrecognized ip family v4"),
     ({"network-type": "GlobalBGP"}, "no network found by type GlobalBGP"),
@@ -151,9 +154,10 @@ def test_host_network_pods_are_only_tolerant(pods):
     assert PREFIX + "handled-by-webhook" not in pod["metadata"]["annotations"]
 
 
-def test_ignored_pods_are_left_alone(pods):
-    assert mutated(pods.api, {"specified-network": "none"}, labels={"webhook.hybridnet.io/ignore": "true"}) == (
-        {"specified-network": "none"}, {})
+@pytest.mark.parametrize("label, value", [("webhook.hybridnet.io/ignore", "true"), ("webhook.hybridnet.io/ignore", "TRUE"),
+                                          ("app", "kube-proxy")])
+def test_ignored_pods_are_left_alone(pods, label, value):
+    assert mutated(pods.api, {"specified-network": "none"}, labels={label: value}) == ({"specified-network": "none"}, {})
 
 
 def test_pods_whose_name_is_still_to_be_made_are_taken(pods):
