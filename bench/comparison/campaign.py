@@ -29,9 +29,10 @@ class Campaign:
 
     def run(self, scenario):
         """Returns the scenario's rows."""
-        needed = sum(DEVICES[name].megabytes + GENERATOR_MB for name in self.devices)
+        able = [name for name in self.devices if DEVICES[name].can(scenario)]
+        needed = sum(DEVICES[name].megabytes + GENERATOR_MB for name in able)
         with machine.hugepages(needed), contextlib.ExitStack() as stack:
-            beds = [bed for name in self.devices for bed in self._start(scenario, name, stack)]
+            beds = [bed for name in able for bed in self._start(scenario, name, stack)]
             return [row for case in self._cases(scenario) for row in self._measure(scenario, case, beds)]
 
     def _start(self, scenario, name, stack):
@@ -52,6 +53,15 @@ class Campaign:
             self.complaints.append(f"{name} is left out of {scenario.name}: {e}")
             return []
 
+    def _forwards(self, bed, case):
+        try:
+            with bed.awake():
+                bed.prove(case)
+            return True
+        except CommandError as e:
+            self.complaints.append(f"{bed.name} is left out of {bed.device.scenario.name}, {case.text()}: {e}")
+            return False
+
     def _cases(self, scenario):
         args = self.args
         frames = [f if f == IMIX else int(f) for f in args.frames.split(",")] if args.frames else None
@@ -62,6 +72,7 @@ class Campaign:
 
     def _measure(self, scenario, case, beds):
         print(f"{scenario.name}: {case.text()}", file=sys.stderr)
+        beds = [bed for bed in beds if self._forwards(bed, case)]
         loads = () if self.args.no_latency else rounds.LOADS
         results = rounds.measure_case(beds, case, self.args.rounds, self.args.seconds, WARMUP, loads)
         rows = [report.row(scenario, case, name, *result) for name, result in results.items()]

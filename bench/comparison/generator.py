@@ -1,6 +1,7 @@
 """The generator (bench/generator) as a process that takes orders."""
 import json
 import os
+import pathlib
 import select
 import signal
 import subprocess
@@ -13,12 +14,12 @@ VIRTIO = "net_virtio_user{number},path={path},server=1,queue_size=1024,mac={mac}
 
 
 class Generator:
-    """`sockets` are the paths at which it waits for the device, one for each port; or `devices` are DPDK
-    device strings. Its threads stay on one CPU."""
+    """`ports` are DPDK device strings; a pathlib.Path is a socket at which it waits for a vhost-user device.
+    Its threads stay on one CPU."""
 
-    def __init__(self, directory, cpu, sockets=(), devices=()):
-        devices = list(devices) or [VIRTIO.format(number=i, path=path, mac=f"02:bb:00:00:00:{i:02x}")
-                                    for i, path in enumerate(sockets)]
+    def __init__(self, directory, cpu, ports):
+        devices = [VIRTIO.format(number=i, path=port, mac=f"02:bb:00:00:00:{i:02x}") if isinstance(port, pathlib.Path) else port
+                   for i, port in enumerate(ports)]
         self.directory = directory
         self.log = open(directory / "generator.log", "w+")
         argv = [PROGRAM, "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry", "--iova-mode=va",

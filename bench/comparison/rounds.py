@@ -5,7 +5,7 @@ import signal
 import statistics
 import typing
 
-from lab.shell import CommandError
+from lab.shell import wait_until
 
 from . import machine, scenarios
 from .generator import Generator
@@ -26,8 +26,7 @@ class Bed:
 
     def __init__(self, name, device, generator_cpu):
         self.name, self.device = name, device
-        sockets = device.start()
-        self.generator = Generator(device.directory, generator_cpu, sockets)
+        self.generator = Generator(device.directory, generator_cpu, device.start())
 
     def connect(self):
         self.generator.wait_ready()
@@ -50,14 +49,19 @@ class Bed:
             self.pause()
 
     def order(self, case):
-        return scenarios.order(self.device.scenario, case, self.device.uplink_mac)
+        return scenarios.order(self.device.scenario, case, self.device.uplink_mac, self.device.pod_mac)
+
+    def prove(self, case):
+        """Waits until what is sent comes out: a neighbour may have to be found first."""
+        wait_until(lambda: self.generator.run(self.order(case), 0.1, 0, rate=1000)["received"] > 0,
+                   lambda: f"{self.name}: no packet of {case.text()} comes out; {self.device.describe()}", timeout=30)
+        if self.device.scenario.settle > 0:
+            self.generator.run(self.order(case), self.device.scenario.settle, 0)
 
     def most(self, case, seconds, warmup):
         """One measurement at full load."""
         before = self.device.work()
         r = self.generator.run(self.order(case), seconds, warmup)
-        if r["received"] == 0:
-            raise CommandError(f"no packet of {case.text()} comes out; {self.device.describe()}")
         if before is None:
             cycles = self.device.tsc_hz * len(self.device.cpus) / (r["mpps"] * 1e6) if r["mpps"] > 0 else 0
         else:

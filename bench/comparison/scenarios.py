@@ -4,6 +4,7 @@ import typing
 from . import world
 
 IMIX = "imix"
+PODS = ("pod", "kernel")
 
 
 class Case(typing.NamedTuple):
@@ -19,11 +20,13 @@ class Case(typing.NamedTuple):
 class Scenario(typing.NamedTuple):
     name: str
     text: str
-    enters: str  # what the generator's first port is: "pod", "tunnel" (the uplink), "vlan" (the uplink)
+    enters: str  # what the generator's first port is: "pod", "kernel" (such a pod), "tunnel", "vlan" (the uplink)
     leaves: str  # its second port
     destinations: int = 1
     frames: tuple = (60, 256, 1514, IMIX)
     flows: tuple = (1, 1000, 100_000)
+    families: tuple = (4, 6)
+    settle: float = 0  # seconds at full load before anything is measured, for caches to fill
     scale: bool = False
 
     @property
@@ -35,7 +38,7 @@ class Scenario(typing.NamedTuple):
             return [Case(60, 1000 if 1000 in self.flows else self.flows[0], 4)]
         # The smallest IPv6 frame that has ports, sequence number and time is 80 bytes long.
         return [Case(80 if (frame, ip) == (60, 6) else frame, flows, ip)
-                for ip in (4, 6) for frame in self.frames for flows in self.flows]
+                for ip in self.families for frame in self.frames for flows in self.flows]
 
 
 SCENARIOS = {s.name: s for s in (
@@ -44,20 +47,23 @@ SCENARIOS = {s.name: s for s in (
     Scenario("tunnel-pod", "out of VXLAN to a vhost-user pod", "tunnel", "pod"),
     Scenario("pod-vlan", "vhost-user pod to a station on its VLAN, tagged", "pod", "vlan"),
     Scenario("vlan-pod", "from a station on the VLAN to a vhost-user pod", "vlan", "pod"),
+    Scenario("afxdp-afxdp", "ordinary container to another one of the same node, by packet sockets on their eth0",
+             "kernel", "kernel", flows=(1, 1000)),
     Scenario("scale", f"pod-tunnel to {world.SCALE_PODS} pods on {world.SCALE_NODES} nodes, uniformly random",
-             "pod", "tunnel", destinations=world.SCALE_PODS, frames=(60,), flows=(world.SCALE_PODS,), scale=True),
+             "pod", "tunnel", destinations=world.SCALE_PODS, frames=(60,), flows=(world.SCALE_PODS,), families=(4,), settle=10,
+             scale=True),
 )}
 
 
-def order(scenario, case, uplink_mac):
-    """The generator's order, without its rate and time. Port 0 enters, port 1 leaves."""
+def order(scenario, case, uplink_mac, pod_mac=world.GATEWAY_MAC):
+    """The generator's order, without its rate and time. Port 0 enters, port 1 leaves. Pods send to pod_mac."""
     o = {"tx": 0, "rx": 1, "frame": case.frame, "flows": case.flows, "destinations": scenario.destinations}
     here, there = (world.POD_V, world.REMOTE_V) if scenario.network == "vlan" else (world.POD_A, world.REMOTE)
-    if scenario.enters == "pod":
-        target = world.POD_B if scenario.leaves == "pod" else there
+    if scenario.enters in PODS:
+        target = world.POD_B if scenario.leaves in PODS else there
         # Only the uplink's neighbours are asked for.
         answer = {"tunnel": world.ROUTER_MAC if scenario.scale else world.NODE2_MAC, "vlan": there.mac}.get(scenario.leaves)
-        o |= {"src_mac": here.mac, "dst_mac": world.GATEWAY_MAC, "src": here.ip(case.ip), "dst": target.ip(case.ip)}
+        o |= {"src_mac": here.mac, "dst_mac": pod_mac, "src": here.ip(case.ip), "dst": target.ip(case.ip)}
         return o | ({"answer": answer} if answer else {})
     o |= {"src": there.ip(case.ip), "dst": here.ip(case.ip)}
     if scenario.enters == "vlan":

@@ -1,12 +1,15 @@
 """What all devices have in common."""
 import signal
 
+from comparison import world
+
 
 class Device:
     """`scenario` is the way through it, `cpus` are those that forward. `directory` is a pathlib.Path that
     exists already; `prefix` begins the names of all that the machine's other users could see."""
 
     megabytes = 512  # of hugepages
+    pod_mac = world.GATEWAY_MAC  # that pods' frames go to
     uplink_mac = "02:88:00:00:00:01"
     tsc_hz = 0  # the machine's; known when it is connected
 
@@ -14,8 +17,14 @@ class Device:
         self.scenario, self.directory, self.prefix, self.cpus = scenario, directory, prefix, cpus
         self.processes = []
 
+    @staticmethod
+    def can(scenario):
+        """Whether it has such ports."""
+        return "kernel" not in (scenario.enters, scenario.leaves)
+
     def start(self):
-        """Starts it; returns the sockets of the generator's ports: where it enters, where it leaves."""
+        """Starts it; returns the generator's ports: where it enters, where it leaves. A path is the socket of a
+        vhost-user device, else it is a DPDK device string."""
         raise NotImplementedError
 
     def connected(self):

@@ -41,6 +41,7 @@ class Ovs(Device):
         self.vsctl("--no-wait", "init")
         self._configure(dpdk_init="true", dpdk_lcore_mask=mask({0, 1} - set(self.cpus) or {0}),
                         pmd_cpu_mask=mask(self.cpus), dpdk_socket_mem="512", dpdk_socket_limit="768",
+                        max_idle="3600000",  # what it has learnt stays, while others have their turn
                         dpdk_extra=f"--no-pci --file-prefix={self.prefix}ovs")
         self._daemon(find_program(), "ovs-vswitchd", [f"unix:{d}/db.sock"])
         sockets = [self._add_ports("in", self.scenario.enters), self._add_ports("out", self.scenario.leaves)]
@@ -77,7 +78,7 @@ class Ovs(Device):
         return socket
 
     def _add_bridge(self, name):
-        self.vsctl("--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev",
+        self.vsctl("--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "protocols=OpenFlow10,OpenFlow14",
                    "fail-mode=secure", f"other-config:hwaddr={self.uplink_mac}" if name == "br-uplink" else "external-ids:a=b")
 
     def _add_tunnel(self, bridge):
@@ -94,8 +95,8 @@ class Ovs(Device):
 
     def _add_flows(self):
         for bridge, flows in self.flows().items():
-            run([find_ovs("ovs-ofctl"), "add-flows", f"{self.directory}/{bridge}.mgmt", "-"], stdin="\n".join(flows) + "\n",
-                timeout=120)
+            run([find_ovs("ovs-ofctl"), "--bundle", "-O", "OpenFlow14", "add-flows", f"{self.directory}/{bridge}.mgmt", "-"],
+                stdin="\n".join(flows) + "\n", timeout=180)
 
     def flows(self):
         """By bridge."""

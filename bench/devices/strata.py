@@ -1,24 +1,31 @@
 """Strata itself: a node of the lab, with the generator as its pods and behind its uplink."""
+import pathlib
 import re
 
 import objects
 from comparison import world
+from comparison.scenarios import PODS
 from lab import netns
 from lab.lab import Lab
 from lab.shell import run, wait_until
 
 from .device import Device
+from .kernel_pods import KernelPods
 
 METRICS_PORT = 9897
-NODES_A_FILE = 1000
+OBJECTS_A_FILE = 500
 
 
-class Strata(Device):
+class Strata(KernelPods, Device):
     name = "node1"
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.lab = self.node = None
+
+    @staticmethod
+    def can(_):
+        return True
 
     def start(self):
         self.lab = Lab(f"{self.prefix}strata-", self.directory / "lab")
@@ -26,17 +33,19 @@ class Strata(Device):
         self.node = self.lab.add_node(self.name, addresses=[f"{world.NODE1_IP}/24"], gateways=[world.ROUTER_IP],
                                       labels={"network": "vlan"}, settings=self._settings())
         self.processes = [self.node.process]
-        instances = 4 if self.scenario.network == "overlay" else 2
-        wait_until(lambda: len(self.node.get("ipinstance")) >= instances, "the objects", timeout=60)
+        wait_until(lambda: self._metric('strata_objects{kind="IPInstance"}') >= self.n_instances, "the objects", timeout=180)
         self.uplink_mac = self._uplink_mac()
         first = "a" if self.scenario.network == "overlay" else "v"
-        second = "b" if self.scenario.enters == "pod" else first
+        second = "b" if self.scenario.enters in PODS else first
+        if self.scenario.enters == "kernel":
+            self.pods = [self.node.add_pod(pod, family="DualStack").ns for pod in (first, second)]
+            return self.generator_ports()
         return [self._socket(self.scenario.enters, first), self._socket(self.scenario.leaves, second)]
 
     def _settings(self):
         settings = {"manager": {"enabled": False}, "workers": {"cpus": self.cpus, "busy": True, "buffers": 16384},
                     "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU}, "attach": {"checkTimeout": 0}}
-        if (self.scenario.enters, self.scenario.leaves) != ("pod", "pod"):
+        if self.scenario.leaves not in PODS or self.scenario.enters not in PODS:
             device = f"net_vhost0,iface={self.directory}/uplink,client=1"
             settings["uplink"] = {"device": device, "mtu": world.UPLINK_MTU}
         return settings
@@ -48,7 +57,7 @@ class Strata(Device):
         if side != "pod":
             return self.directory / "uplink"
         attached = self.node.add_pod(pod, kind="vhost-user", family="DualStack")
-        return attached.result["interfaces"][0]["socketPath"]
+        return pathlib.Path(attached.result["interfaces"][0]["socketPath"])
 
     # ── objects ───────────────────────────────────────────────────────────────────────────────────
 
@@ -66,6 +75,9 @@ class Strata(Device):
             pods = [("a", self.name, world.POD_A), ("b", self.name, world.POD_B), ("remote", "node2", world.REMOTE)]
         self._write("networks", networks + nodes)
         self._write("pods", [o for pod in pods for o in self._pod(*pod)])
+        self.n_instances = 2 * len(pods)
+        if self.scenario.scale:
+            self._write_scale()
 
     def _pod(self, name, node, station):
         yield {"apiVersion": "v1", "kind": "Pod", "metadata": {
@@ -75,6 +87,17 @@ class Strata(Device):
             length = (world.VLAN4 if self.scenario.network == "vlan" else world.OVERLAY4).split("/")[1] if "." in ip else 64
             yield objects.ipinstance(ip, length, "net", "v4" if "." in ip else "v6", node, station.mac, name)
 
+    def _write_scale(self):
+        """Many pods on many nodes, besides the first which is there already."""
+        vteps = list(dict.fromkeys(node for _, node in world.scale_pods()))
+        names = {vtep: f"far{i}" for i, vtep in enumerate(vteps)}
+        self._write("far", [objects.nodeinfo(name, str(vtep), world.NODE2_MAC) for vtep, name in names.items()])
+        instances = [objects.ipinstance(str(ip), 10, "net", "v4", names[node], f"02:01:00:{i >> 16:02x}:{i >> 8 & 255:02x}:{i & 255:02x}",
+                                        f"far-{i}") for i, (ip, node) in enumerate(world.scale_pods()) if i > 0]
+        for i in range(0, len(instances), OBJECTS_A_FILE):
+            self._write(f"far-{i}", instances[i:i + OBJECTS_A_FILE])
+        self.n_instances += len(instances)
+
     def _write(self, name, list_):
         (self.lab.objects / f"{name}.yaml").write_text(objects.yaml(*list_))
 
@@ -82,9 +105,12 @@ class Strata(Device):
 
     def work(self):
         text = self._metrics()
-        busy = sum(map(float, re.findall(r"^strata_worker_busy_seconds_total\S* (\S+)", text, re.M)))
-        packets = sum(map(float, re.findall(r"^strata_worker_packets_total\S* (\S+)", text, re.M)))
-        return busy * self.tsc_hz, packets
+        return (self._metric("strata_worker_busy_seconds_total", text) * self.tsc_hz,
+                self._metric("strata_worker_packets_total", text))
+
+    def _metric(self, name, text=None):
+        """The sum of all that begin with the name."""
+        return sum(map(float, re.findall(rf"^{re.escape(name)}\S* (\S+)", text or self._metrics(), re.M)))
 
     def _metrics(self):
         with netns.connect(self.node.ns, "127.0.0.1", METRICS_PORT) as s:

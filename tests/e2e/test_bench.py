@@ -27,7 +27,7 @@ TUNNEL = {"encap": "vxlan", "vni": 4, "outer_src": "192.0.2.1", "outer_dst": "19
 def loop(tmp_path_factory):
     """A generator whose only port gives back what is sent."""
     with machine.hugepages(192):
-        generator = Generator(tmp_path_factory.mktemp("generator"), machine.cpus()[0], devices=["net_ring0"])
+        generator = Generator(tmp_path_factory.mktemp("generator"), machine.cpus()[0], ["net_ring0"])
         try:
             yield generator.wait_ready()
         finally:
