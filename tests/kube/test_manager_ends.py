@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lab.shell import wait_until
-from managertool import PREFIX, STATEFUL_SET, World, network, node, subnet
+from managertool import PREFIX, STATEFUL_SET, World, network, node, pod, subnet
 
 NUMBERS = itertools.count()
 EVICTED = dict(phase="Failed", reason="Evicted")
@@ -52,8 +52,8 @@ def is_bound(world, p, i):
 def test_an_address_is_in_use_until_the_node_has_taken_the_port_away(world, ns, status):
     p, i = attached(world, ns, "over")
     kept, kept_i = attached(world, ns, "web-0", owners=STATEFUL_SET)
-    for pod in (p, kept):
-        world.set_status(pod, **status)
+    for ended in (p, kept):
+        world.set_status(ended, **status)
     world.delete_pod(ns, "web-0")  # as the controller of a stateful set does at once
     time.sleep(3)  # the manager has looked at them more than once
     assert is_bound(world, p, i) and is_bound(world, kept, kept_i)
@@ -77,3 +77,24 @@ def test_a_node_that_never_takes_a_port_away_is_waited_for_no_longer_than_its_ti
     world.wait_pod_gone(ns, "web-0")
     (reserved,) = world.wait_reserved(ns, "web-0")
     assert "sandboxID" not in reserved["status"]
+
+
+def test_a_pod_that_failed_by_itself_keeps_its_address_until_it_is_deleted(world, ns):
+    p, i = attached(world, ns, "failed")
+    world.set_sandbox(i, None)
+    world.set_status(p, phase="Failed")
+    over, _ = world.create(ns, "over", "end1")
+    world.set_status(over, **EVICTED)
+    wait_until(lambda: world.of_pod(ns, "over") == [], world.logs)  # the manager has seen both
+    assert is_bound(world, p, i)
+    world.delete_pod(ns, "failed")
+    world.wait_free(ns)
+
+
+def test_a_pod_with_the_finalizer_and_without_a_controller_can_go(world, ns):
+    orphan = pod(ns, "orphan-0", on="end1")
+    orphan["metadata"]["finalizers"] = [PREFIX + "ip-allocated"]
+    world.wait_bound(world.post(orphan))
+    world.delete_pod(ns, "orphan-0")
+    world.wait_pod_gone(ns, "orphan-0")
+    world.wait_free(ns)
