@@ -134,7 +134,7 @@ class Port(Ovs):
 
     def flows(self):
         actions = []
-        enters = {"pod": "in_port=in", "vlan": "in_port=in", "tunnel": "in_port=vxlan"}[self.scenario.enters]
+        enters = {"pod": "in_port=in", "vlan": f"in_port=in,dl_vlan={world.VLAN}", "tunnel": "in_port=vxlan"}[self.scenario.enters]
         if self.scenario.enters == "vlan":
             actions.append("strip_vlan")
         if self.scenario.leaves == "vlan":
