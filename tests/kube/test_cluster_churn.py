@@ -190,7 +190,7 @@ class Floor:
         self._thread.join(timeout=60)
 
     def times(self):
-        return [self.stopwatch.marks[n] - at for n, at in self.created.items() if n in self.stopwatch.marks]
+        return [self.stopwatch.marks[n] - at for n, at in list(self.created.items()) if n in self.stopwatch.marks]
 
 
 def percentile(values, p):
@@ -278,7 +278,7 @@ def unreached(cluster, name, addresses):
     return cluster.exec(name, ["sh", "-c", command % " ".join(addresses)], timeout=120).split()
 
 
-def one_round(cluster, names, stopwatch):
+def one_round(cluster, names):
     began = time.monotonic()
     create(cluster, names)
     cluster.wait_pods(names, timeout=120 + 3 * PODS)
@@ -292,6 +292,19 @@ def one_round(cluster, names, stopwatch):
     return took, asked
 
 
+def report_all(cluster, stopwatch, floor, counted):
+    """Of all rounds so far."""
+    report("scheduled -> both IPInstances visible", [at - stopwatch.scheduled[u] for u, at in list(stopwatch.addressed.items())
+                                                     if u in stopwatch.scheduled])
+    report("  beside it: an empty object, create -> watch", floor.times())
+    report("scheduled -> Ready", [at - stopwatch.scheduled[u] for u, at in list(stopwatch.ready.items())])
+    for what, series in HISTOGRAMS.items():
+        counts = buckets(cluster, *series)
+        counts.subtract(counted[what])
+        print(f"  {what:48} p50 {quantile(counts, 0.5) * 1000:7.1f}  p99 {quantile(counts, 0.99) * 1000:7.1f} ms  "
+              f"({counts[math.inf]}, by buckets)")
+
+
 def test_pods_that_come_and_go_leave_nothing(cluster):
     before = everything(cluster)
     stopwatch = Stopwatch()
@@ -300,18 +313,10 @@ def test_pods_that_come_and_go_leave_nothing(cluster):
             Watch(cluster.api, MARKS_PATH, stopwatch.mark) as marks, Floor(cluster.api, stopwatch) as floor:
         for number in range(ROUNDS):
             names = [f"churn-{number}-{i}" for i in range(PODS)]
-            took, asked = one_round(cluster, names, stopwatch)
+            took, asked = one_round(cluster, names)
             pods_gone, rest_gone = wait_gone(cluster, before)
             print(f"round {number + 1}: {PODS} pods Ready after {took:.1f} s, deletions answered in {asked:.1f} s, "
                   f"pods gone {pods_gone:.1f} s later, and nothing of them left another {rest_gone:.1f} s later")
+            report_all(cluster, stopwatch, floor, counted)
     assert [w.failure for w in (pods, instances, marks) if w.failure] == []
     assert len(stopwatch.addressed) >= ROUNDS * PODS
-    report("scheduled -> both IPInstances visible", [at - stopwatch.scheduled[u] for u, at in stopwatch.addressed.items()
-                                                     if u in stopwatch.scheduled])
-    report("  beside it: an empty object, create -> watch", floor.times())
-    report("scheduled -> Ready", [at - stopwatch.scheduled[u] for u, at in stopwatch.ready.items()])
-    for what, series in HISTOGRAMS.items():
-        counts = buckets(cluster, *series)
-        counts.subtract(counted[what])
-        print(f"  {what:48} p50 {quantile(counts, 0.5) * 1000:7.1f}  p99 {quantile(counts, 0.99) * 1000:7.1f} ms  "
-              f"({counts[math.inf]}, by buckets)")
