@@ -6,6 +6,7 @@
 #include "vswitch/tables.h"
 
 #include "vswitch/rcu.h"
+#include "vswitch/slab.h"
 
 #include <rte_hash_crc.h>
 #include <rte_lcore.h>
@@ -89,7 +90,8 @@ struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
 	t->nexthop_hint = NEXTHOP_NONE + 1;
 	t->nexthop_taken[0] = UINT64_C(1) << NEXTHOP_NONE;
 	t->routes = routes_new(n_routes);
-	if (t->routes == NULL || tables_set_subnets(t, NULL, 0) < 0 ||
+	t->route_slots = slab_new();
+	if (t->routes == NULL || t->route_slots == NULL || tables_set_subnets(t, NULL, 0) < 0 ||
 		tables_set_node(t, &no_node) < 0) {
 		tables_free(t);
 		return NULL;
@@ -103,15 +105,8 @@ void tables_free(struct tables *t)
 		return;
 
 	rcu_flush(t->rcu); // what was deleted still knows its tables
-	if (t->routes != NULL) {
-		const void *key;
-		void *route;
-		uint32_t i = 0;
-
-		while (rte_hash_iterate(t->routes, &key, &route, &i) >= 0)
-			rte_free(route);
-		rte_hash_free(t->routes);
-	}
+	rte_hash_free(t->routes);
+	slab_free(t->route_slots);
 	for (uint32_t i = 0; i < NEXTHOP_MAX; i++)
 		rte_free((void *)(uintptr_t)t->nexthops[i]);
 	for (uint32_t i = 0; i < VPORT_MAX; i++)
@@ -133,9 +128,17 @@ static int add_route(struct tables *t, struct route_slot *slot)
 	return rte_hash_add_key_data(t->routes, &slot->route.addr, slot);
 }
 
+// No worker looks at the route any more.
+static void free_route(void *obj)
+{
+	struct route_slot *slot = obj;
+
+	slab_put(slot->tables->route_slots, slot);
+}
+
 int tables_put_route(struct tables *t, const struct route *r)
 {
-	struct route_slot *slot = object_new(sizeof(*slot));
+	struct route_slot *slot = slab_get(t->route_slots);
 	if (slot == NULL)
 		return -ENOMEM;
 	slot->route = *r;
@@ -144,10 +147,11 @@ int tables_put_route(struct tables *t, const struct route *r)
 	const struct route *old = tables_route(t, &r->addr);
 	int ret = add_route(t, slot);
 	if (ret < 0) {
-		rte_free(slot);
+		free_route(slot);
 		return ret;
 	}
-	retire(t, old);
+	if (old != NULL)
+		rcu_defer(t->rcu, free_route, (void *)(uintptr_t)old);
 	return 0;
 }
 
@@ -158,7 +162,7 @@ static void release_route(void *obj)
 	struct route_slot *slot = obj;
 
 	(void)rte_hash_free_key_with_position(slot->tables->routes, slot->position);
-	rte_free(slot);
+	free_route(slot);
 }
 
 void tables_del_route(struct tables *t, const struct in6_addr *addr)

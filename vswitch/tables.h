@@ -141,6 +141,7 @@ struct tables {
 	_Atomic(const struct node *) node; // never NULL
 	_Atomic(const struct vport *) vports[VPORT_MAX]; // NULL where unused
 	struct rcu *rcu; // not owned
+	struct slab *route_slots; // control only: what routes are made of
 	uint32_t nexthop_hint; // control only: where to look for a free slot
 	uint64_t nexthop_taken[NEXTHOP_MAX /
 			       64]; // control only: in use, or deleted within the grace period
