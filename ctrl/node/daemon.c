@@ -150,6 +150,7 @@ static int open_store(struct daemon *d)
 		.component = "vswitchd",
 		.node_name = c->node_name,
 		.kinds = KUBE_KINDS,
+		.from_cache = true,
 	};
 
 	int ret = c->store_kube ? store_kube_open(&d->loop, &kube, &d->store, message)

@@ -118,6 +118,7 @@ int store_kube_open(uv_loop_t *loop, const struct store_kube_conf *conf, struct 
 	k->store.backend = "kube";
 	k->loop = loop;
 	k->kinds = conf->kinds;
+	k->from_cache = conf->from_cache;
 	(void)uv_timer_init(loop, &k->ops_timer);
 	k->ops_timer.data = k;
 	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {

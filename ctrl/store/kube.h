@@ -9,6 +9,7 @@
 
 #include "ctrl/store/kube_backoff.h"
 #include "ctrl/store/kube_event_log.h"
+#include "ctrl/store/kube_items.h"
 #include "ctrl/store/kube_known.h"
 #include "ctrl/store/kube_lines.h"
 #include "ctrl/store/kube_path.h"
@@ -43,7 +44,8 @@ struct kube_reflector {
 	struct kube_known known;
 	// List.
 	char *more; // owned; the token of the page to ask for; NULL: the first
-	unsigned int page; // objects to ask for
+	bool whole; // no pages, but all that the server's cache has
+	struct kube_items items;
 	bool synced; // the first list is complete
 	uint64_t n_lists; // complete ones
 	uint64_t last_news; // ms of the loop; a complete list, or a line of a watch; 0: none yet
@@ -71,6 +73,7 @@ struct kube_store {
 	struct kube_client *client;
 	char *component, *node_name; // owned; node_name may be NULL
 	uint32_t kinds; // to watch
+	bool from_cache; // first lists
 	struct store_watcher watcher;
 	struct kube_reflector reflectors[KIND_COUNT];
 	struct kube_op *ops; // owned

@@ -20,7 +20,7 @@ static void on_wake(uv_timer_t *timer);
 // When its turn comes, if it may fly: at once, or later; ms of the loop.
 static uint64_t due_at(const struct kube_client *c, const struct kube_transfer *t)
 {
-	uint64_t turn = t->data != NULL ? 0 : kube_rate_wait(&c->rate, uv_now(c->loop));
+	uint64_t turn = t->endless ? 0 : kube_rate_wait(&c->rate, uv_now(c->loop));
 
 	turn += uv_now(c->loop);
 	return t->due > turn ? t->due : turn;
@@ -28,7 +28,7 @@ static uint64_t due_at(const struct kube_client *c, const struct kube_transfer *
 
 static bool may_fly(const struct kube_client *c, const struct kube_transfer *t)
 {
-	return t->data != NULL || c->n_flies < KUBE_FLIGHTS_MAX;
+	return t->endless || c->n_flies < KUBE_FLIGHTS_MAX;
 }
 
 // Sees to it that what is due is started by the loop.
@@ -71,22 +71,6 @@ static void finish(struct kube_transfer *t, CURLcode result)
 	wake(c);
 }
 
-// An answer for someone who wants it as it is.
-static void finish_whole(struct kube_transfer *t)
-{
-	struct kube_client *c = t->client;
-	kube_data *whole = t->whole;
-	void *arg = t->arg;
-	char *buf = t->buf;
-	size_t len = t->len;
-
-	t->buf = NULL;
-	kube_transfer_free(t);
-	whole(arg, buf, len);
-	free(buf);
-	wake(c);
-}
-
 static void take_off(struct kube_transfer *t)
 {
 	struct kube_client *c = t->client;
@@ -102,8 +86,8 @@ static void take_off(struct kube_transfer *t)
 	}
 	t->state = FLIGHT_FLIES;
 	t->n_tries++;
-	c->n_flies += t->data == NULL;
-	if (t->data == NULL)
+	c->n_flies += !t->endless;
+	if (!t->endless)
 		kube_rate_take(&c->rate, uv_now(c->loop));
 	DL_APPEND(c->flies, t);
 }
@@ -145,7 +129,7 @@ static void leave_flight(struct kube_transfer *t)
 
 	(void)curl_multi_remove_handle(c->multi, t->easy);
 	DL_DELETE(c->flies, t);
-	c->n_flies -= t->data == NULL;
+	c->n_flies -= !t->endless;
 }
 
 static bool is_put_off(const struct kube_transfer *t, long status)
@@ -171,8 +155,6 @@ void kube_landed(struct kube_transfer *t, CURLcode result)
 		int wait = t->retry_after >= 0 ? t->retry_after : DEFAULT_WAIT_S;
 		kube_transfer_disarm(t);
 		await(t, (uint64_t)wait * 1000);
-	} else if (t->whole != NULL && status == 200 && t->failed == 0) {
-		finish_whole(t);
 	} else {
 		finish(t, result);
 	}
@@ -187,7 +169,8 @@ struct kube_transfer *kube_start(struct kube_client *c, const struct kube_call *
 	t->client = c;
 	t->timeout_ms = call->timeout_ms;
 	t->data = call->data;
-	t->whole = call->whole;
+	t->endless = call->endless;
+	t->stall_s = call->stall_s != 0 ? call->stall_s : KUBE_SLOW_S;
 	t->done = call->done;
 	t->answered = call->answered;
 	t->arg = call->arg;

@@ -1,13 +1,15 @@
-// A reflector's list: page by page, told as it comes; at its end what was not in it is gone.
+// A reflector's list, told as it comes, item by item; at its end what was not in it is gone. It is asked for
+// page by page, or whole and from the server's cache: for a hundred thousand objects that is twice as fast,
+// but a server that is short of time may not manage it.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctrl/store/kube.h"
-#include "ctrl/store/kube_page.h"
+#include "ctrl/store/kube_managed_fields.h"
 
-#define PAGE_MIN 10 // objects
 #define NO_LIST "the API server's answer to a list is none"
 
 static const char *list_meta(const cJSON *list, const char *name)
@@ -42,7 +44,7 @@ static void complete(struct kube_reflector *r)
 	r->n_stuck = 0;
 	r->n_lists++;
 	r->last_news = uv_now(r->store->loop);
-	r->gone = false;
+	r->gone = r->whole = false;
 	kube_backoff_reset(&r->backoff);
 	kube_known_sweep(&r->known, tell_gone, r);
 	if (r->store->closing)
@@ -55,34 +57,44 @@ static void complete(struct kube_reflector *r)
 	kube_reflector_go(r, PHASE_WATCH);
 }
 
-// Tells all objects of a page; false if the store is closing.
-static bool take_items(struct kube_reflector *r, const struct kube_page *page)
+static bool on_item(void *arg, char *text, size_t len)
 {
-	bool more = true;
+	struct kube_reflector *r = arg;
 
-	for (size_t i = 0; i < page->n && more; i++) {
-		cJSON *obj = cJSON_ParseWithLength(page->item[i].text, page->item[i].len);
-
-		more = kube_reflector_put(r, obj);
-		cJSON_Delete(obj);
-	}
+	kube_blank_managed_fields(text, len);
+	cJSON *obj = cJSON_ParseWithLength(text, len);
+	bool more = kube_reflector_put(r, obj);
+	cJSON_Delete(obj);
 	return more;
 }
 
-static void take_page(struct kube_reflector *r, const struct kube_page *page)
+static void on_data(void *arg, char *data, size_t len)
 {
-	const char *version = list_meta(page->list, "resourceVersion");
-	const char *more = list_meta(page->list, "continue");
+	struct kube_reflector *r = arg;
+	int ret = kube_items_feed(&r->items, data, len, on_item, r);
+
+	if (ret == 0 || r->store->closing)
+		return;
+	kube_cancel(r->transfer);
+	r->transfer = NULL;
+	kube_items_reset(&r->items);
+	kube_reflector_failed(r, 0,
+		ret == -EPROTO     ? NO_LIST
+		: ret == -EMSGSIZE ? "the API server's list has an object without end"
+				   : strerror(-ret));
+}
+
+// The answer has come to its end.
+static void take_rest(struct kube_reflector *r, const cJSON *list)
+{
+	const char *version = list_meta(list, "resourceVersion");
+	const char *more = list_meta(list, "continue");
 
 	if (version == NULL || strlen(version) >= sizeof(r->version)) {
 		kube_reflector_failed(r, 0, NO_LIST);
 		return;
 	}
 	kube_reflector_well(r);
-	if (r->more == NULL)
-		kube_known_begin(&r->known);
-	if (!take_items(r, page))
-		return;
 	(void)snprintf(r->version, sizeof(r->version), "%s", version);
 	if (more == NULL) {
 		complete(r);
@@ -96,19 +108,18 @@ static void take_page(struct kube_reflector *r, const struct kube_page *page)
 		kube_reflector_go(r, PHASE_LIST);
 }
 
-static void on_page(void *arg, char *text, size_t len)
+static void on_whole(struct kube_reflector *r)
 {
-	struct kube_reflector *r = arg;
-	struct kube_page page;
+	cJSON *list;
+	int ret = kube_items_end(&r->items, &list);
 
-	r->transfer = NULL;
-	int ret = kube_page_split(text, len, &page);
+	kube_items_reset(&r->items);
 	if (ret < 0) {
-		kube_reflector_failed(r, 0, ret == -EPROTO ? NO_LIST : strerror(-ret));
+		kube_reflector_failed(r, 0, NO_LIST);
 		return;
 	}
-	take_page(r, &page);
-	kube_page_fini(&page);
+	take_rest(r, list);
+	cJSON_Delete(list);
 }
 
 static void restart(struct kube_reflector *r)
@@ -117,16 +128,18 @@ static void restart(struct kube_reflector *r)
 	r->more = NULL;
 }
 
-static void on_failed(void *arg, int status, cJSON *, const char *message)
+static void on_ended(void *arg, int status, cJSON *, const char *message)
 {
 	struct kube_reflector *r = arg;
 	char text[MODEL_ERROR_MAX];
 
 	r->transfer = NULL;
-	if (status == -EMSGSIZE && r->page > PAGE_MIN) {
-		r->page /= 2; // large objects
-		kube_reflector_go(r, PHASE_LIST);
-	} else if (status == 410) {
+	if (status == 200) {
+		on_whole(r);
+		return;
+	}
+	kube_items_reset(&r->items);
+	if (status == 410) {
 		// The rest of the list is not there any more: from the beginning, but not in a hurry.
 		kube_reflector_relist(r);
 	} else if (status == 404) {
@@ -136,29 +149,43 @@ static void on_failed(void *arg, int status, cJSON *, const char *message)
 			kind_plural(r->kind), kind_api_version(r->kind));
 		kube_reflector_failed(r, status, text);
 	} else {
+		// One that cannot make the whole list in time, or breaks off, is asked for pages.
+		if (status == -ETIMEDOUT || status == -ECONNRESET || status == 504)
+			r->whole = false;
 		// A good status other than 200 comes without a message.
 		kube_reflector_failed(r, status, message != NULL ? message : NO_LIST);
 	}
 }
 
-void kube_list(struct kube_reflector *r)
+static int list_path(const struct kube_reflector *r, char path[KUBE_PATH_MAX])
 {
-	char path[KUBE_PATH_MAX], limit[16];
-	struct kube_call call = {
-		.method = "GET",
-		.path = path,
-		.timeout_ms = KUBE_LIST_MS,
-		.whole = on_page,
-		.answered = on_failed,
-		.arg = r,
-	};
-
-	(void)snprintf(limit, sizeof(limit), "%u", r->page);
+	char limit[16];
 	int ret = kube_reflector_path(r, path);
+
+	(void)snprintf(limit, sizeof(limit), "%u", KUBE_PAGE);
 	if (ret == 0)
-		ret = kube_path_query(path, "limit", limit);
+		ret = r->whole ? kube_path_query(path, "resourceVersion", "0")
+			       : kube_path_query(path, "limit", limit);
 	if (ret == 0 && r->more != NULL)
 		ret = kube_path_query(path, "continue", r->more);
+	return ret;
+}
+
+void kube_list(struct kube_reflector *r)
+{
+	char path[KUBE_PATH_MAX];
+	const struct kube_call call = {
+		.method = "GET",
+		.path = path,
+		.stall_s = r->whole ? KUBE_SLOW_LIST_S : 0,
+		.data = on_data,
+		.answered = on_ended,
+		.arg = r,
+	};
+	int ret = list_path(r, path);
+
+	if (r->more == NULL)
+		kube_known_begin(&r->known);
 	if (ret == 0) {
 		r->transfer = kube_start(r->store->client, &call);
 		ret = r->transfer != NULL ? 0 : -ENOMEM;

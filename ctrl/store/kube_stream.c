@@ -194,6 +194,7 @@ void kube_stream(struct kube_reflector *r)
 		.path = path,
 		.timeout_ms = 1000 * (s + GRACE_S),
 		.data = on_data,
+		.endless = true,
 		.answered = on_ended,
 		.arg = r,
 	};

@@ -216,9 +216,9 @@ static void set_transport(struct kube_transfer *t)
 	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	if (t->client->access.proxy != NULL)
 		(void)curl_easy_setopt(easy, CURLOPT_PROXY, t->client->access.proxy);
-	if (t->data == NULL) {
+	if (!t->endless) {
 		(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)KUBE_SLOW_BYTES);
-		(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)KUBE_SLOW_S);
+		(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)t->stall_s);
 	}
 }
 

@@ -16,16 +16,16 @@
 #include "ctrl/store/kube_rate.h"
 
 // Limits.
-#define KUBE_ANSWER_MAX (64 * 1024 * 1024) // bytes of an answer, unpacked
+#define KUBE_ANSWER_MAX (64 * 1024 * 1024) // bytes of an answer that is not handed on as it arrives
 #define KUBE_FLIGHTS_MAX 64 // requests under way at a time, watches apart
 #define KUBE_CONNECTIONS_MAX 24 // enough for all watches where there is no HTTP/2
 #define KUBE_TRIES_MAX 8 // of a request that the server put off
 #define KUBE_CONNECT_MS 10000
 #define KUBE_REQUEST_MS 30000
-#define KUBE_LIST_MS 120000
 // A request that brings less than so many bytes a second, for so long, is given up.
 #define KUBE_SLOW_BYTES 512
 #define KUBE_SLOW_S 15
+#define KUBE_SLOW_LIST_S 60 // a whole list, which the server makes before it sends
 #define KUBE_REFRESH_MS 30000 // until tokens and certificates are looked at again
 #define KUBE_REFRESH_AGAIN_MS 1000 // at least, if a server does not like them
 
@@ -39,11 +39,11 @@ typedef void kube_answered(void *arg, int status, cJSON *answer, const char *mes
 struct kube_call {
 	const char *method, *path, *content_type; // borrowed
 	const cJSON *body; // borrowed
-	unsigned int timeout_ms;
-	// A watch: a good answer goes here as it arrives, done has the rest. Else NULL.
-	kube_data *data;
-	kube_data *
-		whole; // a good answer (200) goes here as it is, and neither done nor answered is called
+	unsigned int timeout_ms; // of the whole; 0: as long as something comes
+	unsigned int
+		stall_s; // a request that brings next to nothing for so long is given up; 0: the usual
+	kube_data *data; // a good answer (200) goes here as it arrives, done has the rest; or NULL
+	bool endless; // a watch: is not counted, and may have nothing to say
 	kube_done *done; // one of the two, or none
 	kube_answered *answered;
 	void *arg;
@@ -61,8 +61,9 @@ struct kube_transfer {
 	CURL *easy;
 	struct curl_slist *headers, *connect_to; // owned
 	char *method, *path, *content_type, *body; // owned
-	unsigned int timeout_ms;
-	kube_data *data, *whole;
+	unsigned int timeout_ms, stall_s;
+	kube_data *data;
+	bool endless;
 	kube_done *done;
 	kube_answered *answered;
 	void *arg;
@@ -96,7 +97,7 @@ struct kube_client {
 	uint64_t refreshed_at; // ms of the loop
 	char complaint[MODEL_ERROR_MAX]; // logged last about credentials; "": all is well
 	struct kube_transfer *waits, *flies, *ready; // owned; in order
-	unsigned int n_flies; // without streams
+	unsigned int n_flies; // without watches
 	struct kube_rate rate; // likewise
 };
 

@@ -1,4 +1,4 @@
-// A reflector: keeps a watcher's picture of one kind like the server's. A list in pages first
+// A reflector: keeps a watcher's picture of one kind like the server's. A list first
 // (kube_list.c), then a watch from where the list was (kube_stream.c); when the server has forgotten
 // that place, a list again, after which what has vanished is told as deleted. A server that is away
 // changes nothing of what was told.
@@ -91,7 +91,7 @@ bool kube_reflector_put(struct kube_reflector *r, cJSON *obj)
 
 void kube_reflector_start(struct kube_reflector *r)
 {
-	r->page = KUBE_PAGE;
+	r->whole = r->store->from_cache;
 	kube_reflector_go(r, PHASE_LIST);
 }
 
@@ -99,6 +99,7 @@ void kube_reflector_fini(struct kube_reflector *r)
 {
 	kube_known_clear(&r->known);
 	kube_lines_reset(&r->lines);
+	kube_items_reset(&r->items);
 	free(r->more);
 	r->more = NULL;
 }

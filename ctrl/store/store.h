@@ -98,6 +98,9 @@ struct store_kube_conf {
 	const char *component; // "vswitchd", "manager": in User-Agent and Events
 	const char *node_name; // brings that Node and its Pods only; NULL: all
 	uint32_t kinds; // to watch: 1U << KIND_…; SYNCED comes for these only
+	// The first list of a kind comes whole and from the server's own cache, not in pages from etcd: soon,
+	// but maybe a moment old.
+	bool from_cache;
 	bool allow_insecure; // follows the kubeconfig's insecure-skip-tls-verify
 	double qps; // requests a second, watches apart; 0: no limit
 	unsigned int burst; // so many at once before

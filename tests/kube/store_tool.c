@@ -1,7 +1,7 @@
 // A store in the hands of a test: prints what it is told, one line of JSON each, and carries out what
 // it reads from its standard input, likewise. Ends with its input.
 //
-//   store_tool KUBECONFIG|- [--node NAME] [--kinds networks,pods] [--insecure] [--counts] [--cache]
+//   store_tool KUBECONFIG|- [--node NAME] [--kinds networks,pods] [--insecure] [--from-cache] [--counts] [--cache]
 //
 // "-" is the Pod's service account. --counts prints no objects, but how many there are; --cache keeps them
 // in the daemon's cache.
@@ -258,6 +258,8 @@ static bool parse(int argc, char **argv, struct store_kube_conf *conf, bool *cou
 			conf->kinds = kinds_of(argv[++i]);
 		else if (strcmp(argv[i], "--insecure") == 0)
 			conf->allow_insecure = true;
+		else if (strcmp(argv[i], "--from-cache") == 0)
+			conf->from_cache = true;
 		else if (strcmp(argv[i], "--counts") == 0)
 			*counts = true;
 		else if (strcmp(argv[i], "--cache") == 0)

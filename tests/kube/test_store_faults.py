@@ -179,6 +179,27 @@ def test_a_list_whose_rest_is_gone_begins_again(apiserver, proxy, kubeconfig):
         assert [r.query.get("continue") for r in proxy.requests if r.verb == "list"] == [None, ["more"], None]
 
 
+def test_a_server_that_cannot_make_a_whole_list_is_asked_for_pages(apiserver, proxy, kubeconfig):
+    create(apiserver, "fault-whole")
+    proxy.fault("networks", "list", answer=answer(504, "no time"))
+    with StoreTool(apiserver, "--kinds", "networks", "--from-cache", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert tool.names("Network") == ["fault-whole"]
+        asked = [(r.query.get("resourceVersion"), r.query.get("limit")) for r in proxy.requests if r.verb == "list"]
+        assert asked == [(["0"], None), (None, ["500"])]
+
+
+def test_a_whole_list_that_breaks_off_takes_nothing_away(apiserver, proxy, kubeconfig):
+    for name in ("fault-half-1", "fault-half-2"):
+        create(apiserver, name)
+    half = {"kind": "NetworkList", "metadata": {"resourceVersion": "5"}, "items": [network("fault-half-1", resourceVersion="4")]}
+    proxy.fault("networks", "list", answer=answer(200, json.dumps(half)[:-20]))
+    with StoreTool(apiserver, "--kinds", "networks", "--from-cache", kubeconfig=kubeconfig) as tool:
+        tool.wait_synced(1)
+        assert tool.names("Network") == ["fault-half-1", "fault-half-2"]
+        assert "DELETED" not in [e["event"] for e in tool.events]
+
+
 def test_a_kind_that_is_not_installed_is_waited_for(apiserver, proxy, kubeconfig):
     proxy.fault("networks", "list", times=3, answer=answer(404, "404 page not found"))
     with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:

@@ -14,7 +14,6 @@
 #include "ctrl/store/kube_known.h"
 #include "ctrl/store/kube_client.h"
 #include "ctrl/store/kube_lines.h"
-#include "ctrl/store/kube_page.h"
 #include "ctrl/store/kube_path.h"
 #include "ctrl/store/kube_strip.h"
 
@@ -211,75 +210,7 @@ static void a_name_that_is_none_makes_no_path(void **)
 	assert_int_equal(kube_path_object(&pod, NULL, path), -EINVAL);
 }
 
-// ── Pages ──────────────────────────────────────────────────────────────────────────────────────
-
-// The page's items and its rest, one line each; "" if it is no list.
-static const char *split(const char *json)
-{
-	static char out[1024];
-	size_t len = strlen(json);
-	char *text = malloc(len); // exactly: a byte too far is found
-	struct kube_page page;
-
-	memcpy(text, json, len);
-	out[0] = '\0';
-	int ret = kube_page_split(text, len, &page);
-	if (ret == 0) {
-		for (size_t i = 0; i < page.n; i++) {
-			cJSON *item = cJSON_ParseWithLength(page.item[i].text, page.item[i].len);
-			char *item_text = cJSON_PrintUnformatted(item);
-			strcat(strcat(out, item_text != NULL ? item_text : "?"), "\n");
-			free(item_text);
-			cJSON_Delete(item);
-		}
-		char *rest = cJSON_PrintUnformatted(page.list);
-		strcat(out, rest);
-		free(rest);
-		kube_page_fini(&page);
-	} else {
-		assert_int_equal(ret, -EPROTO);
-	}
-	free(text);
-	return out;
-}
-
-static void a_page_is_split_into_its_items(void **)
-{
-	assert_string_equal(
-		split("{\"kind\":\"L\",\"metadata\":{\"continue\":\"x\"},\"items\":[{\"a\":"
-		      "\"]}\\\"{\"} , {\"b\":[1,{}]}],\"z\":1}\n"),
-		"{\"a\":\"]}\\\"{\"}\n{\"b\":[1,{}]}\n"
-		"{\"kind\":\"L\",\"metadata\":{\"continue\":\"x\"},\"items\":[],\"z\":1}");
-	assert_string_equal(split("{\"items\":null}"), "{\"items\":[]}");
-	assert_string_equal(split(" { \"items\" : [ ] } "), "{\"items\":[]}");
-}
-
-static void managed_fields_are_blanked_before_they_are_parsed(void **)
-{
-	assert_string_equal(
-		split("{\"items\":[{\"metadata\":{\"name\":\"n\",\"managedFields\":[{\"f:x\":{\"]"
-		      "\":{}}}],\"uid\":\"u\"},\"spec\":{\"managedFields\":[1]}}]}"),
-		"{\"metadata\":{\"name\":\"n\",\"managedFields\":0,\"uid\":\"u\"},"
-		"\"spec\":{\"managedFields\":[1]}}\n{\"items\":[]}");
-}
-
-static void what_is_no_list_is_refused_wherever_it_ends(void **)
-{
-	static const char list[] = "{\"metadata\":{\"a\":\"\\\"\"},\"items\":[{\"metadata\":"
-				   "{\"managedFields\":[]}},5,\"x\"],\"b\":[{}]}";
-	static const char *const none[] = {"", "5", "[]", "{}", "null", "{\"items\":{}}",
-		"{\"items\":\"x\"}", "{\"items\" []}"};
-	char part[sizeof(list)];
-
-	for (size_t n = 0; n < sizeof(list) - 1; n++) {
-		memcpy(part, list, n);
-		part[n] = '\0';
-		assert_string_equal(split(part), "");
-	}
-	assert_string_not_equal(split(list), "");
-	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		assert_string_equal(split(none[i]), "");
-}
+// ── Answers ────────────────────────────────────────────────────────────────────────────────────
 
 static void a_status_is_one_of_the_stores_errors(void **)
 {
@@ -457,9 +388,6 @@ int main(void)
 		cmocka_unit_test(what_is_no_object_is_stripped_without_harm),
 		cmocka_unit_test(paths_are_the_servers),
 		cmocka_unit_test(a_name_that_is_none_makes_no_path),
-		cmocka_unit_test(a_page_is_split_into_its_items),
-		cmocka_unit_test(managed_fields_are_blanked_before_they_are_parsed),
-		cmocka_unit_test(what_is_no_list_is_refused_wherever_it_ends),
 		cmocka_unit_test(a_status_is_one_of_the_stores_errors),
 		cmocka_unit_test(after_a_list_only_what_changed_is_news_and_the_rest_is_gone),
 		cmocka_unit_test(an_object_without_a_name_is_not_known),

@@ -1,8 +1,6 @@
-#include "ctrl/store/kube_page.h"
+#include "ctrl/store/kube_managed_fields.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 // Where the scan is; at NULL it has failed.
@@ -144,92 +142,14 @@ static bool member(const struct span *object, const char *quoted, struct span *r
 	return false;
 }
 
-static void blank_managed_fields(const struct span *item)
+void kube_blank_managed_fields(char *text, size_t len)
 {
+	const struct span item = {.text = text, .len = len};
 	struct span meta, fields;
 
-	if (!member(item, "\"metadata\"", &meta) || !member(&meta, "\"managedFields\"", &fields))
+	if (len == 0 || !member(&item, "\"metadata\"", &meta) ||
+		!member(&meta, "\"managedFields\"", &fields))
 		return;
 	memset(fields.text, ' ', fields.len);
 	fields.text[0] = '0';
-}
-
-static int add_item(struct kube_page *p, size_t *max, const struct span *item)
-{
-	if (p->n == KUBE_PAGE_ITEMS_MAX)
-		return -E2BIG;
-	if (p->n == *max) {
-		size_t more = *max > 0 ? 2 * *max : 512;
-		struct kube_page_item *items = reallocarray(p->item, more, sizeof(*items));
-
-		if (items == NULL)
-			return -ENOMEM;
-		p->item = items;
-		*max = more;
-	}
-	p->item[p->n++] = (struct kube_page_item){.text = item->text, .len = item->len};
-	return 0;
-}
-
-static int split_items(const struct span *array, struct kube_page *p)
-{
-	struct scan s = {.at = array->text + 1, .end = array->text + array->len};
-	struct span item;
-	size_t max = 0;
-	int ret = 0;
-
-	for (bool first = true; ret == 0 && next_element(&s, first); first = false) {
-		if (!skip_value(&s, &item))
-			break;
-		blank_managed_fields(&item);
-		ret = add_item(p, &max, &item);
-	}
-	return ret < 0 ? ret : s.at == NULL ? -EPROTO : 0;
-}
-
-// The answer as JSON, with an empty array for its items.
-static cJSON *parse_rest(const char *text, size_t len, const struct span *items)
-{
-	size_t before = (size_t)(items->text - text), after = len - before - items->len;
-	char *rest = malloc(before + 2 + after);
-
-	if (rest == NULL)
-		return NULL;
-	memcpy(rest, text, before);
-	memcpy(rest + before, "[]", 2);
-	memcpy(rest + before + 2, items->text + items->len, after);
-	cJSON *list = cJSON_ParseWithLength(rest, before + 2 + after);
-	free(rest);
-	return list;
-}
-
-int kube_page_split(char *text, size_t len, struct kube_page *ret_page)
-{
-	struct scan s = {.at = text, .end = text + len};
-	struct span whole, items;
-	struct kube_page p = {0};
-	int ret = 0;
-
-	if (!skip_value(&s, &whole) || !member(&whole, "\"items\"", &items))
-		return -EPROTO;
-	if (items.text[0] == '[')
-		ret = split_items(&items, &p);
-	else if (!is_key(&items, "null")) // how Go writes a list of none
-		return -EPROTO;
-	if (ret == 0) {
-		p.list = parse_rest(text, len, &items);
-		ret = p.list != NULL ? 0 : -EPROTO;
-	}
-	if (ret < 0)
-		kube_page_fini(&p);
-	else
-		*ret_page = p;
-	return ret;
-}
-
-void kube_page_fini(struct kube_page *p)
-{
-	cJSON_Delete(p->list);
-	free(p->item);
-	*p = (struct kube_page){0};
 }
