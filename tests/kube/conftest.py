@@ -19,7 +19,7 @@ from lab.apiserver import ApiServer  # noqa: E402
 from lab.cluster import Cluster  # noqa: E402
 from lab.lab import Lab, namespaces  # noqa: E402
 from lab.shell import run  # noqa: E402
-from nodetool import ACCOUNT, MANIFEST, NODE, Kube, network, subnet  # noqa: E402
+from nodetool import ACCOUNT, MANIFEST, NODE, Kube, add_node, network, subnet  # noqa: E402
 
 MEMORY = "/dev/shm"  # etcd waits for the disk at every write
 
@@ -102,16 +102,7 @@ def node_settings():
 @pytest.fixture(scope="module")
 def node(lab, apiserver, kube, node_settings):
     """A daemon that the API server is reached from over a link of its own."""
-    kubeconfig = apiserver.write_kubeconfig(lab.directory / "node.kubeconfig", apiserver.token(ACCOUNT))
-    node = lab.add_node("n1", start=False, addresses=["10.88.0.1/24"], env={"KUBE_NODE_NAME": NODE},
-                        settings={"node": {"name": None}, "log": {"level": "debug"}, "attach": {"timeout": 3000},
-                                  "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}, **node_settings})
-    port = f"to-{lab.prefix[4:-1]}"
-    run(["ip", "link", "add", "api", "netns", node.ns, "type", "veth", "peer", "name", port, "netns", apiserver.ns])
-    run(f"ip link set {port} master cluster up", ns=apiserver.ns)
-    run("ip address add 192.0.2.11/24 dev api", ns=node.ns)
-    run("ip link set api up", ns=node.ns)
-    return node.start()
+    return add_node(lab, apiserver, **node_settings).start()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import itertools
 import pathlib
 
 from lab.pod import Pod
-from lab.shell import wait_until
+from lab.shell import run, wait_until
 
 GROUP = "networking.alibaba.com"
 MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "config/manifests/strata.yaml"
@@ -91,6 +91,20 @@ class Kube:
     def events_of(self, name, namespace="default"):
         events = self.api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
         return [e for e in events if e["involvedObject"]["name"] == name]
+
+
+def add_node(lab, apiserver, **settings):
+    """The node of NODE, whose daemon is not started yet; settings are laid over its configuration."""
+    kubeconfig = apiserver.write_kubeconfig(lab.directory / "node.kubeconfig", apiserver.token(ACCOUNT))
+    node = lab.add_node("n1", start=False, addresses=["10.88.0.1/24"], env={"KUBE_NODE_NAME": NODE},
+                        settings={"node": {"name": None}, "log": {"level": "debug"}, "attach": {"timeout": 3000},
+                                  "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}, **settings})
+    port = f"to-{lab.prefix[4:-1]}"
+    run(["ip", "link", "add", "api", "netns", node.ns, "type", "veth", "peer", "name", port, "netns", apiserver.ns])
+    run(f"ip link set {port} master cluster up", ns=apiserver.ns)
+    run("ip address add 192.0.2.11/24 dev api", ns=node.ns)
+    run("ip link set api up", ns=node.ns)
+    return node
 
 
 class KubePod(Pod):

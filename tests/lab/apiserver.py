@@ -3,6 +3,7 @@
 Nothing of it is reached from the machine's own namespace. A test's programs run inside (start(),
 run()); the test itself asks with kubectl() or request(), whose connections are made inside.
 """
+import copy
 import http.client
 import json
 import os
@@ -271,6 +272,12 @@ class ApiServer:
             return answer.status, json.loads(text)
         except ValueError:
             return answer.status, text
+
+    def client(self):
+        """This API server for another thread to ask: with a connection of its own."""
+        other = copy.copy(self)
+        other._connection = None
+        return other
 
     def get(self, path):
         """An object or a list that must be there."""
