@@ -35,9 +35,11 @@ def hugepages(megabytes):
     before = int(total.read_text())
     lacking = max(0, megabytes // 2 - int(free.read_text()))
     total.write_text(str(before + lacking))
+    added = int(total.read_text()) - before
     try:
         if int(free.read_text()) < megabytes // 2:
             raise Unfit(f"{megabytes} MB of hugepages cannot be had: end what uses memory, or measure fewer devices")
         yield
     finally:
-        total.write_text(str(before))
+        # Somebody else may have done the same meanwhile.
+        total.write_text(str(int(total.read_text()) - added))

@@ -55,8 +55,6 @@ class Bed:
         """Waits until what is sent comes out: a neighbour may have to be found first."""
         wait_until(lambda: self.generator.run(self.order(case), 0.1, 0, rate=1000)["received"] > 0,
                    lambda: f"{self.name}: no packet of {case.text()} comes out; {self.device.describe()}", timeout=30)
-        if self.device.scenario.settle > 0:
-            self.generator.run(self.order(case), self.device.scenario.settle, 0)
 
     def most(self, case, seconds, warmup):
         """One measurement at full load."""

@@ -26,7 +26,6 @@ class Scenario(typing.NamedTuple):
     frames: tuple = (60, 256, 1514, IMIX)
     flows: tuple = (1, 1000, 100_000)
     families: tuple = (4, 6)
-    settle: float = 0  # seconds at full load before anything is measured, for caches to fill
     scale: bool = False
 
     @property
@@ -50,8 +49,7 @@ SCENARIOS = {s.name: s for s in (
     Scenario("afxdp-afxdp", "ordinary container to another one of the same node, by packet sockets on their eth0",
              "kernel", "kernel", flows=(1, 1000)),
     Scenario("scale", f"pod-tunnel to {world.SCALE_PODS} pods on {world.SCALE_NODES} nodes, uniformly random",
-             "pod", "tunnel", destinations=world.SCALE_PODS, frames=(60,), flows=(world.SCALE_PODS,), families=(4,), settle=10,
-             scale=True),
+             "pod", "tunnel", destinations=world.SCALE_PODS, frames=(60,), flows=(world.SCALE_PODS,), families=(4,), scale=True),
 )}
 
 
