@@ -46,8 +46,7 @@ class Strata(KernelPods, Device):
         settings = {"manager": {"enabled": False}, "workers": {"cpus": self.cpus, "busy": True, "buffers": 16384},
                     "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU}, "attach": {"checkTimeout": 0}}
         if self.scenario.leaves not in PODS or self.scenario.enters not in PODS:
-            device = f"net_vhost0,iface={self.directory}/uplink,client=1"
-            settings["uplink"] = {"device": device, "mtu": world.UPLINK_MTU}
+            settings["uplink"] = {"device": f"vhost-user:{self.directory}/uplink", "mtu": world.UPLINK_MTU}
         return settings
 
     def _uplink_mac(self):

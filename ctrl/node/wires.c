@@ -1,16 +1,42 @@
 #include "ctrl/node/wires.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <rte_jhash.h>
 
 #include "ctrl/log.h"
 #include "pmd/afxdp.h"
 #include "pmd/uplink.h"
+#include "pmd/vhost.h"
 
 #define MTU_DEFAULT 1500
+#define VHOST_UPLINK "vhost-user:" // then the path of a socket
 #define HOST_RING 1024 // all pods' traffic with the node goes through it
 #define PEER_SUFFIX "-sw"
+
+// Another switch of this machine instead of a NIC. Its address is this node's own, and stays.
+static int open_vhost_uplink(const struct config *c, struct dataplane *dp, struct port **ret_dev)
+{
+	char seed[HOST_NAME_MAX + sizeof(c->uplink_device)] = "";
+	struct vhost_conf vhost = {
+		.name = "uplink",
+		.path = c->uplink_device + strlen(VHOST_UPLINK),
+		.pool = dataplane_pool(dp),
+		.n_queue_pairs = c->uplink_queues,
+		.mtu = c->uplink_mtu != 0 ? c->uplink_mtu : MTU_DEFAULT,
+	};
+
+	(void)gethostname(seed, HOST_NAME_MAX);
+	strcat(seed, vhost.path);
+	uint32_t hash = rte_jhash(seed, (uint32_t)strlen(seed), 0);
+	vhost.mac.addr_bytes[0] = RTE_ETHER_LOCAL_ADMIN_ADDR;
+	memcpy(&vhost.mac.addr_bytes[2], &hash, sizeof(hash));
+	return vhost_open(&vhost, ret_dev);
+}
 
 static int open_uplink(const struct config *c, struct dataplane *dp, struct fib_conf *conf)
 {
@@ -25,7 +51,9 @@ static int open_uplink(const struct config *c, struct dataplane *dp, struct fib_
 		.mtu = c->uplink_mtu,
 	};
 
-	int ret = uplink_open(&uplink, &dev, &why);
+	int ret = strncmp(c->uplink_device, VHOST_UPLINK, strlen(VHOST_UPLINK)) == 0
+			  ? open_vhost_uplink(c, dp, &dev)
+			  : uplink_open(&uplink, &dev, &why);
 	if (ret < 0)
 		return log_err(ret, "uplink '%s': %s", c->uplink_device, why);
 	struct vport vport = {
