@@ -8,17 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const void *key_of(const void *endpoint)
+{
+	return &((const struct endpoint *)endpoint)->ip;
+}
+
+static uint64_t hash_ip(const void *ip)
+{
+	return table_hash_bytes(ip, sizeof(struct in6_addr));
+}
+
+static bool equal_ips(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct in6_addr)) == 0;
+}
+
+static const struct table_type by_ip = {.key = key_of, .hash = hash_ip, .equal = equal_ips};
+
 struct endpoint *fib_endpoint_find(const struct fib *f, const struct in6_addr *ip)
 {
-	struct endpoint *e;
-
-	HASH_FIND(hh, f->endpoints, ip, sizeof(*ip), e);
-	return e;
+	return table_find(&f->endpoints, &by_ip, ip);
 }
 
 // "namespace/name" of an IPInstance, as it begins an endpoint's text.
 #define KEY_LEN (64 + NAME_MAX_LEN)
 
+// A new one, with room for it among those in force.
 static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
 {
 	char key[KEY_LEN];
@@ -26,6 +41,8 @@ static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
 	size_t key_len = strlen(key) + 1;
 	size_t pod_len = strlen(i->binding.pod_name) + 1;
 
+	if (table_reserve(&f->endpoints, &by_ip) < 0)
+		return NULL;
 	struct endpoint *e = calloc(1, sizeof(*e) + key_len + pod_len);
 	if (e == NULL)
 		return NULL;
@@ -56,7 +73,7 @@ static void insert(struct fib *f, struct endpoint *e)
 	if (e->node != NULL)
 		DL_APPEND2(e->node->endpoints, e, prev_on_node, next_on_node);
 	if (head == NULL) {
-		HASH_ADD(hh, f->endpoints, ip, sizeof(e->ip), e);
+		(void)table_add(&f->endpoints, &by_ip, e);
 		return;
 	}
 
@@ -69,9 +86,9 @@ static void insert(struct fib *f, struct endpoint *e)
 		head->rival = e;
 		return;
 	}
-	HASH_DEL(f->endpoints, head);
+	table_del(&f->endpoints, &by_ip, head);
 	e->rival = head;
-	HASH_ADD(hh, f->endpoints, ip, sizeof(e->ip), e);
+	(void)table_add(&f->endpoints, &by_ip, e);
 }
 
 // The one that is to be in force after the head of a chain has gone, at the chain's head.
@@ -102,10 +119,10 @@ static void remove_from_chain(struct fib *f, struct endpoint *e)
 		before->rival = e->rival;
 		return;
 	}
-	HASH_DEL(f->endpoints, e);
+	table_del(&f->endpoints, &by_ip, e);
 	struct endpoint *next = promote(e->rival);
 	if (next != NULL)
-		HASH_ADD(hh, f->endpoints, ip, sizeof(next->ip), next);
+		(void)table_add(&f->endpoints, &by_ip, next);
 }
 
 // Takes e out of everything; its Subnet and node may go with it. The route is not touched.
@@ -180,14 +197,15 @@ void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipin
 
 void fib_endpoints_free(struct fib *f)
 {
-	struct endpoint *e, *tmp;
+	struct endpoint *e;
 
-	HASH_ITER (hh, f->endpoints, e, tmp) {
-		HASH_DEL(f->endpoints, e);
+	TABLE_FOREACH(&f->endpoints, i, e)
+	{
 		while (e != NULL) {
 			struct endpoint *rival = e->rival;
 			free(e);
 			e = rival;
 		}
 	}
+	table_fini(&f->endpoints);
 }

@@ -21,6 +21,7 @@
 #include "ctrl/model/network.h"
 #include "ctrl/model/nodeinfo.h"
 #include "ctrl/model/subnet.h"
+#include "ctrl/store/table.h"
 
 #include <uthash.h>
 #include <utlist.h>
@@ -81,7 +82,6 @@ struct endpoint {
 	struct fib_subnet *subnet;
 	struct endpoint *rival; // other IPInstances of the same address, which have no say
 	struct endpoint *prev_on_node, *next_on_node, *prev_in_subnet, *next_in_subnet;
-	UT_hash_handle hh; // of the one that is in force
 	bool complained; // about its address
 	uint16_t pod; // where in text the pod's name begins
 	char text[]; // "namespace/name", "pod"
@@ -132,7 +132,7 @@ struct fib {
 	struct fib_network *networks;
 	struct fib_subnet *subnets;
 	struct fib_node *nodes;
-	struct endpoint *endpoints;
+	struct table endpoints; // those in force, by address
 	struct node_address *node_addresses;
 	struct port_address *port_addresses;
 	struct fib_port *ports[VPORT_MAX];

@@ -46,7 +46,7 @@ void fib_sizes(const struct fib *f, struct fib_sizes *ret_sizes)
 		.nexthops = n_nexthops(f->tables),
 		.ports = n_ports(f),
 		.subnets = n_subnets(f),
-		.endpoints = HASH_COUNT(f->endpoints),
+		.endpoints = f->endpoints.n,
 	};
 
 	count_nodes(f, &sizes);

@@ -42,10 +42,15 @@ static int grow(struct table *t, const struct table_type *type)
 	return 0;
 }
 
-int table_add(struct table *t, const struct table_type *type, void *element)
+int table_reserve(struct table *t, const struct table_type *type)
 {
 	// Three quarters at most.
-	int ret = t->n >= t->size - t->size / 4 ? grow(t, type) : 0;
+	return t->n >= t->size - t->size / 4 ? grow(t, type) : 0;
+}
+
+int table_add(struct table *t, const struct table_type *type, void *element)
+{
+	int ret = table_reserve(t, type);
 
 	if (ret < 0)
 		return ret;

@@ -20,6 +20,8 @@ struct table_type {
 };
 
 void *table_find(const struct table *t, const struct table_type *type, const void *key);
+// Makes room for one more: 0 or -ENOMEM. The next table_add then cannot fail.
+int table_reserve(struct table *t, const struct table_type *type);
 // Adds an element whose key the table does not have: 0 or -ENOMEM. The key stays as it is meanwhile.
 int table_add(struct table *t, const struct table_type *type, void *element);
 void table_del(struct table *t, const struct table_type *type, const void *element);
