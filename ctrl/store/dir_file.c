@@ -57,8 +57,8 @@ static int read_text(const struct dir *d, const char *path, char **ret_text, siz
 int dir_file_parse(const struct dir *d, const char *path, struct yaml_documents *ret,
 	char error[YAML_ERROR_MAX])
 {
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int err = read_text(d, path, &text, &len);
 
 	if (err < 0) {
@@ -228,8 +228,8 @@ int dir_file_edit(struct dir *d, const char *path, const char *key, const cJSON 
 {
 	struct yaml_documents docs;
 	char error[YAML_ERROR_MAX];
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int ret = read_text(d, path, &text, &len);
 
 	if (ret < 0)
