@@ -115,6 +115,14 @@ def everything(cluster):
     return {"API": of_api(cluster), **{name: belongings(cluster, name) for name in cluster.nodes}}
 
 
+def strangers(cluster):
+    """Ports whose pod is gone or going: of tests before this one, whose sandboxes kubelet has yet to end."""
+    pods = {f"{p['metadata']['namespace']}/{p['metadata']['name']}" for p in cluster.pods()
+            if "deletionTimestamp" not in p["metadata"]}
+    names = [p["name"] for name in cluster.nodes for p in cluster.show(name, "port") if p["kind"] == "pod"]
+    return [name for name in names if name.rsplit("/", 1)[0] not in pods]
+
+
 def differences(before, after):
     """What is there too much, or is missing, and where."""
     out = []
@@ -307,6 +315,7 @@ def report_all(cluster, stopwatch, floor, counted):
 
 
 def test_pods_that_come_and_go_leave_nothing(cluster):
+    wait_until(lambda: strangers(cluster) == [], lambda: str(strangers(cluster)), timeout=150, interval=1)
     before = everything(cluster)
     stopwatch = Stopwatch()
     counted = {what: buckets(cluster, *series) for what, series in HISTOGRAMS.items()}
