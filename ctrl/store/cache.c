@@ -6,6 +6,7 @@
 #include "ctrl/store/cache.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,7 @@ static void on_synced(struct cache *c, enum kind kind)
 	c->synced = true;
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		tell(c, order[i], CACHE_SYNCED, NULL, NULL);
+	(void)malloc_trim(0); // what the lists were taken in with is not needed again
 }
 
 static void on_event(
