@@ -116,11 +116,17 @@ def everything(cluster):
 
 
 def strangers(cluster):
-    """Ports whose pod is gone or going: of tests before this one, whose sandboxes kubelet has yet to end."""
+    """What pods that are gone or going still have, those of tests before this one: kubelet ends sandboxes in its own time."""
     pods = {f"{p['metadata']['namespace']}/{p['metadata']['name']}" for p in cluster.pods()
             if "deletionTimestamp" not in p["metadata"]}
-    names = [p["name"] for name in cluster.nodes for p in cluster.show(name, "port") if p["kind"] == "pod"]
-    return [name for name in names if name.rsplit("/", 1)[0] not in pods]
+    out = []
+    for name, node in cluster.nodes.items():
+        ports = [p["name"] for p in cluster.show(name, "port") if p["kind"] == "pod"]
+        namespaces = [n for n in node.run("ls /run/netns").split() if n.startswith("cni-")]
+        out += [port for port in ports if port.rsplit("/", 1)[0] not in pods]
+        if len(namespaces) != len(ports):
+            out.append(f"{name}: {len(namespaces)} network namespaces for {len(ports)} ports")
+    return out
 
 
 def differences(before, after):
