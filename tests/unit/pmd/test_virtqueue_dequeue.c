@@ -146,6 +146,24 @@ static void a_chain_in_a_circle_is_refused(void **)
 	expect_refused(0);
 }
 
+static void a_circle_of_empty_buffers_is_refused(void **)
+{
+	guest_desc(&guest, 0, BUFFER, 0, VRING_DESC_F_NEXT, 1);
+	guest_desc(&guest, 1, BUFFER, 0, VRING_DESC_F_NEXT, 0);
+	expect_refused(0);
+}
+
+static void a_next_outside_an_indirect_table_is_refused(void **)
+{
+	struct vring_desc *table = (void *)guest_at(&guest, BUFFER + 0x2000);
+
+	table[0] = (struct vring_desc){
+		.addr = BUFFER + 0x1000, .len = HEADER, .flags = VRING_DESC_F_NEXT, .next = 1};
+	table[1] = (struct vring_desc){.addr = BUFFER + 0x1000, .len = 60};
+	guest_desc(&guest, 0, BUFFER + 0x2000, sizeof(table[0]), VRING_DESC_F_INDIRECT, 0);
+	expect_refused(0);
+}
+
 static void an_address_outside_the_memory_is_refused(void **)
 {
 	guest_desc(&guest, 0, GUEST_BASE2 + GUEST_LEN - 20, 100, 0, 0);
@@ -233,6 +251,8 @@ int main(void)
 		TEST(a_head_outside_the_ring_is_refused, MODERN),
 		TEST(a_next_outside_the_ring_is_refused, MODERN),
 		TEST(a_chain_in_a_circle_is_refused, MODERN),
+		TEST(a_circle_of_empty_buffers_is_refused, MODERN),
+		TEST(a_next_outside_an_indirect_table_is_refused, MODERN),
 		TEST(an_address_outside_the_memory_is_refused, MODERN),
 		TEST(an_address_below_the_memory_is_refused, MODERN),
 		TEST(an_address_that_wraps_is_refused, MODERN),

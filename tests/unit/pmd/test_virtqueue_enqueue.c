@@ -82,6 +82,17 @@ static void a_chain_of_mbufs_goes_into_a_chain_of_descriptors(void **)
 	expect_bytes(BUFFER + HEADER, 1500, 1);
 }
 
+static void a_chain_of_mbufs_goes_into_a_single_buffer(void **)
+{
+	struct rte_mbuf *m = eal_frame(pool, 700, 1);
+
+	assert_int_equal(rte_pktmbuf_chain(m, eal_frame(pool, 100, (uint8_t)(1 + 700))), 0);
+	offer_buffer(0, 1526);
+	assert_int_equal(send(m), 1);
+	assert_int_equal(used(0)->len, HEADER + 800);
+	expect_bytes(BUFFER + HEADER, 800, 1);
+}
+
 static void a_long_frame_takes_several_mergeable_buffers(void **)
 {
 	for (uint16_t i = 0; i < 4; i++)
@@ -200,6 +211,7 @@ int main(void)
 		TEST(frames_go_into_single_buffers, MODERN),
 		TEST(a_full_ring_takes_a_prefix, MODERN),
 		TEST(a_chain_of_mbufs_goes_into_a_chain_of_descriptors, MODERN),
+		TEST(a_chain_of_mbufs_goes_into_a_single_buffer, MODERN),
 		TEST(a_long_frame_takes_several_mergeable_buffers, MERGEABLE),
 		TEST(a_long_frame_waits_for_enough_buffers, MERGEABLE),
 		TEST(a_frame_that_fits_nowhere_blocks_no_other, MODERN),

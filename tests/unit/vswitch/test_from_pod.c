@@ -416,6 +416,24 @@ static void burst_of_good_and_bad_packets_keeps_the_good_ones_in_order(void **st
 }
 
 static const char tests_prefix[] = "from-pod";
+// The header checksum that a hop's step carries over the end (RFC 1141's erratum).
+static void hop_keeps_a_checksum_right_that_wraps(void **)
+{
+	struct packet p = udp(IP4, &overlay_pod, &overlay_pod2);
+	const size_t checksum = sizeof(struct rte_ether_hdr) + 10;
+	struct bytes f;
+
+	do {
+		if (p.tos++ == UINT8_MAX)
+			p.ttl++;
+		assert_int_not_equal(p.ttl, 1); // round once, and never seen
+		f = frame_ip(&p);
+	} while (f.data[checksum] != 0xfe || f.data[checksum + 1] != 0xff);
+	sends(&overlay_pod, p);
+	f = delivered(p, &overlay_pod2);
+	expect_out(overlay_pod2.port, &f);
+}
+
 static const struct CMUnitTest tests[] = {
 	BOTH(overlay_pod_to_a_local_pod_is_delivered),
 	BOTH(underlay_pod_to_a_local_pod_is_delivered),
@@ -453,6 +471,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(without_a_host_port_nothing_goes_there),
 	BOTH(without_an_uplink_nothing_goes_there),
 	BOTH(addresses_that_no_router_forwards_to_have_no_route),
+	TEST4(hop_keeps_a_checksum_right_that_wraps),
 	BOTH(burst_of_good_and_bad_packets_keeps_the_good_ones_in_order),
 };
 
