@@ -2,18 +2,15 @@
 // pods, with and without silent ports beside them; CPU time of an idle node; latency of the first
 // packet after a rest.
 //   bench_dataplane [EAL options: at least two lcores, better on cores of their own]
+#include "bench/pods.h"
 #include "pmd/ring.h"
 #include "vswitch/dataplane.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
-#include <rte_ip.h>
-#include <rte_udp.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,17 +21,8 @@
 #define N_WINDOWS 60
 #define WINDOW_US 20000
 #define N_WAKES 300
-#define FRAME_LEN 60
-#define N_FLOWS 64
 
 static struct dataplane *dp;
-
-struct pod {
-	struct port *dev;
-	uint16_t index;
-	uint32_t addr; // IPv4, host order
-	struct rte_ether_addr mac;
-};
 
 static void fail(const char *what)
 {
@@ -42,42 +30,9 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static struct in6_addr mapped(uint32_t ip4)
-{
-	struct in6_addr a = {0};
-	a.s6_addr16[5] = 0xffff;
-	a.s6_addr32[3] = htonl(ip4);
-	return a;
-}
-
 static struct pod add_pod(uint32_t number)
 {
-	struct pod pod = {
-		.dev = ring_open("pod", dataplane_pool(dp), RING, false),
-		.addr = 0x64400000 + number,
-		.mac = {{0x02, 0x12, 0x34, 0, (uint8_t)(number >> 8), (uint8_t)number}},
-	};
-	struct vport vport = {
-		.dev = pod.dev,
-		.kind = VPORT_POD,
-		.overlay = true,
-		.mtu = 1450,
-		.mac = pod.mac,
-		.ip4 = mapped(pod.addr),
-		.subnet4 = SUBNET_NONE,
-		.subnet6 = SUBNET_NONE,
-	};
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .dst = pod.mac};
-	struct route route = {
-		.addr = vport.ip4, .kind = ROUTE_LOCAL_POD, .overlay = true, .subnet = SUBNET_NONE};
-
-	if (pod.dev == NULL || dataplane_add_port(dp, &vport) < 0)
-		fail("no port");
-	pod.index = nh.port = vport.index;
-	if (tables_add_nexthop(dataplane_tables(dp), &nh, &route.nexthop) < 0 ||
-		tables_put_route(dataplane_tables(dp), &route) < 0)
-		fail("no route");
-	return pod;
+	return pod_add(dp, ring_open("pod", dataplane_pool(dp), RING, false), number);
 }
 
 static void open_dataplane(bool busy)
@@ -89,47 +44,12 @@ static void open_dataplane(bool busy)
 		fail("the data plane does not open");
 }
 
-// ── Packets ────────────────────────────────────────────────────────────────────────────────────
-
-struct headers {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-} __attribute__((packed, aligned(2)));
-
-static struct headers headers(const struct pod *from, const struct pod *to)
+static struct rte_mbuf *packet(const struct pod_headers *h, uint16_t i)
 {
-	struct headers h = {
-		.eth = {.dst_addr = {{0xee, 0xee, 0xee, 0xee, 0xee, 0xee}},
-			.src_addr = from->mac,
-			.ether_type = htons(RTE_ETHER_TYPE_IPV4)},
-		.ip = {.version_ihl = RTE_IPV4_VHL_DEF,
-			.time_to_live = 64,
-			.next_proto_id = IPPROTO_UDP,
-			.total_length = htons(FRAME_LEN - sizeof(struct rte_ether_hdr)),
-			.src_addr = htonl(from->addr),
-			.dst_addr = htonl(to->addr)},
-		.udp = {.dst_port = htons(7),
-			.dgram_len = htons(FRAME_LEN - offsetof(struct headers, udp))},
-	};
-	h.ip.hdr_checksum = rte_ipv4_cksum(&h.ip);
-	return h;
-}
+	struct rte_mbuf *m = pod_packet(dp, h, i);
 
-// Makes m a fresh packet of flow i.
-static void rewrite(struct rte_mbuf *m, const struct headers *h, uint16_t i)
-{
-	struct headers *to = rte_pktmbuf_mtod(m, struct headers *);
-	*to = *h;
-	to->udp.src_port = htons((uint16_t)(1024 + i % N_FLOWS));
-}
-
-static struct rte_mbuf *packet(const struct headers *h, uint16_t i)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(dataplane_pool(dp));
-	if (m == NULL || rte_pktmbuf_append(m, FRAME_LEN) == NULL)
+	if (m == NULL)
 		fail("no packet");
-	rewrite(m, h, i);
 	return m;
 }
 
@@ -142,7 +62,7 @@ static int compare(const void *a, const void *b)
 }
 
 // Keeps the packets circulating for a window. Returns the worker's cycles per packet.
-static double window(const struct pod *from, const struct pod *to, const struct headers *h)
+static double window(const struct pod *from, const struct pod *to, const struct pod_headers *h)
 {
 	struct worker_counters before, after;
 	struct rte_mbuf *pkts[BURST_MAX];
@@ -152,7 +72,7 @@ static double window(const struct pod *from, const struct pod *to, const struct 
 	while (rte_rdtsc() < end) {
 		uint16_t n = ring_drain(to->dev, pkts, BURST_MAX);
 		for (uint16_t i = 0; i < n; i++)
-			rewrite(pkts[i], h, i);
+			pod_rewrite(pkts[i], h, i);
 		if (ring_feed(from->dev, pkts, n) != n)
 			fail("the ring is full");
 	}
@@ -169,7 +89,7 @@ static void bench_forwarding(bool busy, uint32_t n_silent)
 	struct pod a = add_pod(1), b = add_pod(2);
 	for (uint32_t i = 0; i < n_silent; i++)
 		(void)add_pod(3 + i);
-	struct headers h = headers(&a, &b);
+	struct pod_headers h = pod_headers(&a, &b);
 	for (uint16_t i = 0; i < IN_FLIGHT; i++) {
 		struct rte_mbuf *m = packet(&h, i);
 		if (ring_feed(a.dev, &m, 1) != 1)
@@ -242,12 +162,12 @@ static void bench_latency(bool busy, uint32_t gap_us)
 
 	open_dataplane(busy);
 	struct pod a = add_pod(1), b = add_pod(2);
-	struct headers h = headers(&a, &b);
+	struct pod_headers h = pod_headers(&a, &b);
 	struct rte_mbuf *m = packet(&h, 0);
 	double cpu = cpu_seconds();
 	double all = seconds_of(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < N_WAKES; i++) {
-		rewrite(m, &h, 0);
+		pod_rewrite(m, &h, 0);
 		us[i] = ping(&a, &b, &m);
 		rte_delay_us_block(gap_us);
 	}

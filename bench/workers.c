@@ -1,0 +1,384 @@
+// What it costs a worker that another one works beside it: cycles per packet of each of two workers, alone
+// and both at once, on their own CPUs. Nothing else runs meanwhile: the ports themselves make the frames.
+//   own      each worker forwards between two pods of its own, on ring ports
+//   shared   both send to one vhost-user pod, with one queue pair
+//   queues   the same with two queue pairs, one for each worker
+//
+//   workers [--hugepages]    on hugepages instead of ordinary memory
+#include "bench/guest.h"
+#include "bench/pods.h"
+#include "pmd/ring.h"
+#include "pmd/vhost.h"
+#include "vswitch/counter.h"
+#include "vswitch/dataplane.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_malloc.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_WORKERS 2
+#define RING 1024
+#define IN_FLIGHT 512 // of a pair of pods, so that every burst is full
+#define N_ROUNDS 60
+#define WINDOW_US 10000
+#define SETTLE_US 1000
+#define LOST_MAX 0.01
+#define TRIES_MAX (10 * N_ROUNDS)
+
+enum doing {
+	DOES_NOTHING,
+	DOES_SEND,
+	DOES_RECEIVE, // as the guest
+};
+
+// The pod that sends by one worker: its port gives as many frames as are asked for.
+struct source {
+	struct port port;
+	_Atomic enum doing doing; // main: w, worker: r
+	struct port
+		*back; // where its frames arrive and are taken from again; NULL: a guest has them
+	struct guest *guest;
+	struct pod pod;
+	struct pod_headers headers;
+	uint32_t n_made;
+	uint16_t flow;
+	// worker: w, others: r
+	_Atomic uint64_t guest_cycles; // spent as the guest, and on looking how far it is
+	_Atomic uint64_t n_sent; // to the guest in this window
+} __rte_cache_aligned;
+
+static struct dataplane *dp;
+static struct source *source[N_WORKERS];
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	exit(1);
+}
+
+// ── The sending port ───────────────────────────────────────────────────────────────────────────
+
+static uint16_t make(struct source *s, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (s->back != NULL && s->n_made >= IN_FLIGHT)
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
+		pkts[i] = pod_packet(dp, &s->headers, s->flow++);
+		if (pkts[i] == NULL)
+			return i;
+	}
+	s->n_made += n;
+	return n;
+}
+
+static uint16_t take_back(struct source *s, struct rte_mbuf **pkts, uint16_t n)
+{
+	n = ring_drain(s->back, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		pod_rewrite(pkts[i], &s->headers, s->flow++);
+	return n;
+}
+
+// Whether the guest has room for a burst. What it is behind with is drops that nobody wants to measure.
+static bool guest_keeps_up(const struct guest *g)
+{
+	uint64_t sent = 0;
+
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		sent += counter_read(&source[i]->n_sent);
+	return (int64_t)(sent - guest_received(g)) <= GUEST_RING / 4;
+}
+
+static uint16_t send_to_guest(struct source *s, bool sends, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t start = rte_rdtsc();
+
+	guest_drain(s->guest);
+	sends = sends && guest_keeps_up(s->guest);
+	if (sends)
+		counter_add(&s->n_sent, n);
+	counter_add(&s->guest_cycles, rte_rdtsc() - start);
+	return sends ? make(s, pkts, n) : 0;
+}
+
+static uint16_t source_rx(struct port *p, uint16_t, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct source *s = (struct source *)p;
+	enum doing doing = atomic_load_explicit(&s->doing, memory_order_relaxed);
+
+	if (doing == DOES_NOTHING)
+		return 0;
+	if (s->guest != NULL)
+		return send_to_guest(s, doing == DOES_SEND, pkts, n);
+	uint16_t got = take_back(s, pkts, n);
+	return got > 0 ? got : make(s, pkts, n);
+}
+
+static uint16_t source_tx(struct port *, uint16_t, struct rte_mbuf **, uint16_t)
+{
+	return 0;
+}
+
+static int source_rx_fd(struct port *, uint16_t)
+{
+	return -1;
+}
+
+static void source_stats(const struct port *, struct port_stats *ret_stats)
+{
+	*ret_stats = (struct port_stats){0};
+}
+
+static bool source_link_up(const struct port *)
+{
+	return true;
+}
+
+static void source_close(struct port *p)
+{
+	rte_free(p);
+}
+
+static const struct port_ops source_ops = {
+	.kind = "source",
+	.rx = source_rx,
+	.tx = source_tx,
+	.rx_fd = source_rx_fd,
+	.stats = source_stats,
+	.link_up = source_link_up,
+	.close = source_close,
+};
+
+static uint64_t n_queues_of(uint16_t worker)
+{
+	struct worker_counters c;
+
+	dataplane_worker_counters(dp, worker, &c);
+	return c.n_queues;
+}
+
+// Queues of pods are dealt out in turn, so each worker gets one of the sources.
+static void add_source(uint32_t number)
+{
+	struct source *s = rte_zmalloc("source", sizeof(*s), RTE_CACHE_LINE_SIZE);
+	uint64_t before[N_WORKERS];
+
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		before[i] = n_queues_of(i);
+	if (s == NULL)
+		fail("no memory");
+	s->port.ops = &source_ops;
+	s->port.n_rxq = 1;
+	s->port.mtu = RTE_ETHER_MTU;
+	s->pod = pod_add(dp, &s->port, number);
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		if (n_queues_of(i) > before[i])
+			source[i] = s;
+	}
+}
+
+static void send_to(struct source *s, const struct pod *to)
+{
+	s->headers = pod_headers(&s->pod, to);
+}
+
+// ── Measuring ──────────────────────────────────────────────────────────────────────────────────
+
+// What the workers' counters grew by.
+struct work {
+	uint64_t cycles, packets, drops;
+};
+
+static void look(struct work now[N_WORKERS])
+{
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		struct worker_counters w;
+		struct port_counters p;
+		dataplane_worker_counters(dp, i, &w);
+		dataplane_port_counters(dp, source[i]->pod.index, &p);
+		now[i] = (struct work){
+			.cycles = w.cycles_busy - counter_read(&source[i]->guest_cycles),
+			.packets = w.packets};
+		for (unsigned why = 0; why < DROP_REASON_COUNT; why++)
+			now[i].drops += p.drops[why];
+	}
+}
+
+// Lets the workers do that for a window. *ret_cycles: cycles per packet of each that sends. False: the
+// machine disturbed it, a worker or the guest had no CPU.
+static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKERS])
+{
+	struct work before[N_WORKERS], after[N_WORKERS];
+
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		atomic_store(&source[i]->n_sent, 0);
+		if (source[i]->guest != NULL)
+			guest_forget(source[i]->guest);
+	}
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		atomic_store(&source[i]->doing, doing[i]);
+	(void)usleep(SETTLE_US);
+	look(before);
+	(void)usleep(WINDOW_US);
+	look(after);
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		atomic_store(&source[i]->doing, DOES_NOTHING);
+	(void)usleep(SETTLE_US);
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		double packets = (double)(after[i].packets - before[i].packets);
+		if (doing[i] != DOES_SEND)
+			continue;
+		if (packets == 0 || (double)(after[i].drops - before[i].drops) > packets * LOST_MAX)
+			return false;
+		ret_cycles[i] = (double)(after[i].cycles - before[i].cycles) / packets;
+	}
+	return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *values)
+{
+	qsort(values, N_ROUNDS, sizeof(values[0]), compare);
+	return values[N_ROUNDS / 2];
+}
+
+// The worker that is not measured does `other` meanwhile.
+static void measure(const char *name, enum doing other)
+{
+	static double alone[N_WORKERS][N_ROUNDS], beside[N_WORKERS][N_ROUNDS],
+		ratio[N_WORKERS][N_ROUNDS];
+
+	for (unsigned r = 0, tries = 0; r < N_ROUNDS; r++) {
+		double first[N_WORKERS], both[N_WORKERS];
+		while (!window((const enum doing[]){DOES_SEND, other}, first) ||
+			!window((const enum doing[]){other, DOES_SEND}, first) ||
+			!window((const enum doing[]){DOES_SEND, DOES_SEND}, both)) {
+			if (tries++ > TRIES_MAX)
+				fail("packets are lost, or none are forwarded");
+		}
+		for (uint16_t i = 0; i < N_WORKERS; i++) {
+			alone[i][r] = first[i];
+			beside[i][r] = both[i];
+			ratio[i][r] = both[i] / first[i];
+		}
+	}
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		printf("%-7s worker %u: %6.1f cycles/packet alone, %6.1f beside the other: "
+		       "%.2f\n",
+			name, i, median(alone[i]), median(beside[i]), median(ratio[i]));
+}
+
+// ── Scenarios ──────────────────────────────────────────────────────────────────────────────────
+
+static void open_dataplane(bool busy)
+{
+	const struct dataplane_conf conf = {
+		.n_workers = N_WORKERS, .busy = busy, .n_buffers = 16384, .n_routes = 4096};
+
+	if (dataplane_open(&conf, &dp) < 0)
+		fail("the data plane does not open");
+	memset(source, 0, sizeof(source));
+	for (uint32_t i = 0; i < N_WORKERS; i++)
+		add_source(1 + i);
+	if (source[0] == NULL || source[1] == NULL)
+		fail("one worker has both sources");
+}
+
+static void bench_own(void)
+{
+	open_dataplane(false);
+	for (uint32_t i = 0; i < N_WORKERS; i++) {
+		struct port *ring = ring_open("pod", dataplane_pool(dp), RING, false);
+		struct pod to = pod_add(dp, ring, 1 + N_WORKERS + i);
+		source[i]->back = ring;
+		send_to(source[i], &to);
+	}
+	measure("own", DOES_NOTHING);
+	dataplane_close(dp);
+}
+
+static void bench_shared(const char *name, uint16_t n_queues)
+{
+	char path[64];
+	struct guest guest = {0};
+	struct port *port;
+
+	(void)snprintf(path, sizeof(path), "/tmp/strata-bench-workers-%d", (int)getpid());
+	open_dataplane(true); // a guest polls
+	const struct vhost_conf conf = {
+		.name = "guest",
+		.path = path,
+		.pool = dataplane_pool(dp),
+		.n_queue_pairs = n_queues,
+		.mtu = RTE_ETHER_MTU,
+		.server = true,
+	};
+	if (vhost_open(&conf, &port) < 0)
+		fail("no vhost-user port");
+	struct pod to = pod_add(dp, port, 1 + N_WORKERS);
+	if (guest_open(&guest, path, n_queues) < 0)
+		fail("no guest");
+	while (!port->ops->link_up(port))
+		(void)usleep(SETTLE_US);
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		source[i]->guest = &guest;
+		send_to(source[i], &to);
+	}
+	measure(name, DOES_RECEIVE);
+	guest_close(&guest);
+	dataplane_close(dp);
+}
+
+// "--lcores=…": one lcore on each of the first two CPUs that may be used; the main one, which sleeps, on either.
+static void lcores_text(char *text, size_t size)
+{
+	int cpu[N_WORKERS], n = 0;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		fail("which CPUs?");
+	for (int i = 0; i < CPU_SETSIZE && n < N_WORKERS; i++) {
+		if (CPU_ISSET(i, &set))
+			cpu[n++] = i;
+	}
+	if (n < N_WORKERS)
+		fail("two CPUs are needed");
+	(void)snprintf(text, size, "--lcores=0@%d,1@%d,2@(%d,%d)", cpu[0], cpu[1], cpu[0], cpu[1]);
+}
+
+static void start_eal(bool hugepages)
+{
+	char lcores[64];
+	// A guest takes few pieces of memory.
+	const char *args[] = {"workers", lcores, "--main-lcore=2", "--no-pci", "--log-level=error",
+		hugepages ? "--in-memory" : "--no-huge",
+		hugepages ? "--single-file-segments" : "--no-shconf", hugepages ? NULL : "-m256"};
+
+	lcores_text(lcores, sizeof(lcores));
+	if (rte_eal_init(hugepages ? 7 : 8, (char **)(uintptr_t)args) < 0)
+		fail("EAL does not start");
+}
+
+int main(int argc, char **argv)
+{
+	bool hugepages = argc > 1 && strcmp(argv[1], "--hugepages") == 0;
+
+	if (argc > 2 || (argc == 2 && !hugepages))
+		fail("usage: workers [--hugepages]");
+	start_eal(hugepages);
+	bench_own();
+	bench_shared("shared", 1);
+	bench_shared("queues", 2);
+	return 0;
+}
