@@ -115,6 +115,8 @@ static int add_port(struct tables *t, enum scene_port port)
 	struct route r = {
 		.kind = ROUTE_LOCAL_POD, .overlay = overlay, .vlan = overlay ? 0 : VLAN_BLUE};
 
+	if (t->vports[port] != NULL)
+		v.dev = t->vports[port]->dev;
 	if (v.kind == VPORT_UPLINK)
 		return tables_set_vport(t, &v);
 	v.ip4 = pod_addr(overlay, false, local_host(port));
@@ -323,6 +325,7 @@ static uint16_t put_flow(struct scene *s, enum scene_way way, uint32_t i)
 		.dst = station(s, s->to, overlay, i),
 		.sport = (uint16_t)(1024 + i)};
 
+	s->dst[i] = f.dst;
 	switch (way) {
 	case SCENE_TUNNEL_POD:
 		f.eth_src = mac(MAC_VTEP, i % SCENE_NODES + 1);

@@ -36,10 +36,12 @@ struct scene {
 	bool is_ip6; // the pods' addresses; tunnels are over IPv4
 	enum scene_port from, to;
 	uint16_t len; // of each frame
+	struct in6_addr dst[SCENE_FLOWS]; // of each frame, inside a tunnel
 	uint8_t frames[SCENE_FLOWS][SCENE_FRAME_MAX];
 };
 
-// Puts ports (without devices), Subnets, next hops and routes into the tables. 0 or -errno.
+// Puts ports (without devices; those that are there keep theirs), Subnets, next hops and routes into
+// the tables. 0 or -errno.
 int scene_tables(struct tables *t);
 // Makes the frames of a way. To be freed by the caller; NULL without memory.
 struct scene *scene_new(enum scene_way way, bool is_ip6);

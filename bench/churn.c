@@ -1,0 +1,307 @@
+// What changes of routes cost the traffic beside them: a worker that forwards frames as fast as it can,
+// and a control thread that changes a node's tables all the while, on their own CPUs. Windows with
+// changes and without take turns.
+//   churn [EAL options: two lcores on CPUs of their own; without any: those of a quick check]
+// bench/churn runs it as it should be run. Fails if a packet is lost.
+//
+// A quarter of the changes each: a pod elsewhere appears, another one goes, the route to one that
+// frames go to is replaced, and the tunnel to a node that they go to.
+#include "bench/loop.h"
+#include "bench/generator/histogram.h"
+#include "tests/unit/dataplane/eal.h"
+#include "vswitch/addr.h"
+#include "vswitch/dataplane.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_pause.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHANGES_PER_SECOND 10000
+#define N_ROUTES 100000 // to pods that nobody sends to
+#define N_COMING 4096 // of them come and go
+#define UNDER_WAY 512 // frames, so that every burst is full
+#define POLL_US 1000 // how often the control thread frees what has become due
+#define WINDOW_MS 50
+#define N_WINDOWS 40 // with changes, and as many without
+
+struct bench {
+	struct dataplane *dp;
+	struct tables *tables;
+	struct port *port[SCENE_PORTS];
+	uint32_t window_ms, n_windows;
+	uint64_t n_changes;
+	struct histogram changes; // cycles of each
+};
+
+// What the worker did in a window.
+struct work {
+	double mpps, cycles_per_packet;
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	exit(1);
+}
+
+// ── The node ───────────────────────────────────────────────────────────────────────────────────
+
+static struct in6_addr bystander(uint32_t i)
+{
+	struct in6_addr a = {.s6_addr = {0xfd, 0x77}};
+
+	if (i % 2 == 0)
+		return addr_of_ip4(htonl(0x0b000000 + i));
+	a.s6_addr32[3] = htonl(i);
+	return a;
+}
+
+// A pod elsewhere; slot 1 is the first tunnel's or port's, it does not matter.
+static void put_bystander(struct bench *b, uint32_t i)
+{
+	const struct route r = {.addr = bystander(i),
+		.kind = ROUTE_REMOTE_POD,
+		.overlay = true,
+		.subnet = SUBNET_NONE,
+		.nexthop = 1};
+
+	if (tables_put_route(b->tables, &r) < 0)
+		fail("a route does not fit");
+}
+
+static void add_port(struct bench *b, enum scene_port number)
+{
+	struct vport v = {.kind = number == SCENE_UPLINK ? VPORT_UPLINK : VPORT_POD,
+		.dev = loop_open("loop", dataplane_pool(b->dp))};
+
+	if (v.dev == NULL || dataplane_add_port(b->dp, &v) < 0 || v.index != (uint16_t)number)
+		fail("no port");
+	b->port[number] = v.dev;
+}
+
+static void node_open(struct bench *b)
+{
+	const struct dataplane_conf conf = {.n_workers = 1,
+		.busy = true,
+		.n_buffers = 4096,
+		.n_routes = N_ROUTES + N_COMING + 8 * SCENE_FLOWS};
+
+	if (dataplane_open(&conf, &b->dp) < 0)
+		fail("the data plane does not open");
+	b->tables = dataplane_tables(b->dp);
+	for (enum scene_port number = 0; number < SCENE_PORTS; number++)
+		add_port(b, number);
+	if (scene_tables(b->tables) < 0)
+		fail("no memory for the tables");
+	for (uint32_t i = 0; i < N_ROUTES; i++)
+		put_bystander(b, i);
+}
+
+// ── Changes ────────────────────────────────────────────────────────────────────────────────────
+
+static const struct route *route_in_use(const struct bench *b, const struct scene *s, uint64_t i)
+{
+	const struct route *r = tables_route(b->tables, &s->dst[i % SCENE_FLOWS]);
+	if (r == NULL)
+		fail("a route is missing");
+	return r;
+}
+
+static void replace_route(struct bench *b, const struct scene *s, uint64_t i)
+{
+	if (tables_put_route(b->tables, route_in_use(b, s, i)) < 0)
+		fail("a route is not replaced");
+}
+
+static void replace_nexthop(struct bench *b, const struct scene *s, uint64_t i)
+{
+	const struct route *r = route_in_use(b, s, i);
+	uint32_t id = r->neighbour != NEXTHOP_NONE ? r->neighbour : r->nexthop;
+
+	if (tables_set_nexthop(b->tables, id, atomic_load(&b->tables->nexthops[id])) < 0)
+		fail("a next hop is not replaced");
+}
+
+// Change number i.
+static void change(struct bench *b, const struct scene *s, uint64_t i)
+{
+	uint64_t turn = i / 4;
+	struct in6_addr gone = bystander((uint32_t)(N_ROUTES + (turn + N_COMING / 2) % N_COMING));
+
+	switch (i % 4) {
+	case 0:
+		put_bystander(b, (uint32_t)(N_ROUTES + turn % N_COMING));
+		break;
+	case 1:
+		tables_del_route(b->tables, &gone);
+		break;
+	case 2:
+		replace_route(b, s, turn);
+		break;
+	default:
+		replace_nexthop(b, s, turn);
+	}
+}
+
+static void ignore(const struct punt *, void *)
+{
+}
+
+// As the control thread's event loop, for so many cycles: changes at their time, and what became due.
+static void control(struct bench *b, const struct scene *s, uint64_t cycles, bool changes)
+{
+	const uint64_t hz = rte_get_tsc_hz();
+	uint64_t now = rte_rdtsc();
+	uint64_t end = now + cycles, next = now, next_poll = now;
+
+	for (; now < end; now = rte_rdtsc()) {
+		if (changes && now >= next) {
+			change(b, s, b->n_changes++);
+			histogram_add(&b->changes, rte_rdtsc() - now);
+			next += hz / CHANGES_PER_SECOND;
+		} else if (now >= next_poll) {
+			dataplane_poll(b->dp, ignore, NULL);
+			next_poll = now + hz / 1000000 * POLL_US;
+		} else {
+			rte_pause();
+		}
+	}
+}
+
+// ── Measuring ──────────────────────────────────────────────────────────────────────────────────
+
+static struct work window(struct bench *b, const struct scene *s, bool changes)
+{
+	const uint64_t hz = rte_get_tsc_hz();
+	struct worker_counters before, after;
+
+	dataplane_worker_counters(b->dp, 0, &before);
+	uint64_t start = rte_rdtsc();
+	control(b, s, hz / 1000 * b->window_ms, changes);
+	dataplane_worker_counters(b->dp, 0, &after);
+	uint64_t cycles = rte_rdtsc() - start;
+	double packets = (double)(after.packets - before.packets);
+	if (packets == 0)
+		fail("nothing is forwarded");
+	return (struct work){.mpps = packets * (double)hz / (double)cycles / 1e6,
+		.cycles_per_packet = (double)(after.cycles_busy - before.cycles_busy) / packets};
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, uint32_t n)
+{
+	qsort(values, n, sizeof(values[0]), compare);
+	return values[n / 2];
+}
+
+static uint64_t n_dropped(const struct bench *b)
+{
+	struct port_counters c;
+	uint64_t n = 0;
+
+	for (uint16_t port = 0; port < SCENE_PORTS; port++) {
+		dataplane_port_counters(b->dp, port, &c);
+		for (unsigned why = 0; why < DROP_REASON_COUNT; why++)
+			n += c.drops[why];
+	}
+	return n;
+}
+
+// Waits until all frames are back. Returns how many are not.
+static uint32_t come_to_rest(struct bench *b, const struct scene *s)
+{
+	struct port *from = b->port[s->from];
+
+	loop_stop(from);
+	for (unsigned i = 0; i < 100 && loop_under_way(from) > 0; i++)
+		rte_delay_us_sleep(1000);
+	return loop_under_way(from);
+}
+
+struct windows {
+	double mpps[2][N_WINDOWS], cycles[2][N_WINDOWS]; // [1]: with changes
+	double rate[N_WINDOWS]; // with changes, by that of the window beside it
+};
+
+static void measure_round(struct bench *b, const struct scene *s, uint32_t i, struct windows *w)
+{
+	for (uint32_t turn = 0; turn < 2; turn++) {
+		bool changes = (i + turn) % 2 != 0; // each goes first as often as the other
+		struct work x = window(b, s, changes);
+
+		w->mpps[changes][i] = x.mpps;
+		w->cycles[changes][i] = x.cycles_per_packet;
+	}
+	w->rate[i] = w->mpps[1][i] / w->mpps[0][i];
+}
+
+// Returns how many packets were lost.
+static uint64_t measure(struct bench *b, const struct scene *s)
+{
+	static struct windows w;
+	uint64_t dropped = n_dropped(b);
+	uint32_t n = b->n_windows;
+
+	loop_start(b->port[s->from], b->port[s->to], s, UNDER_WAY);
+	(void)window(b, s, true);
+	for (uint32_t i = 0; i < n; i++)
+		measure_round(b, s, i, &w);
+	uint64_t lost = come_to_rest(b, s) + n_dropped(b) - dropped;
+	printf("| %s, IPv%c | %.2f | %.1f | %.2f | %.1f | %.3f | %lu |\n", s->name,
+		s->is_ip6 ? '6' : '4', median(w.mpps[0], n), median(w.cycles[0], n),
+		median(w.mpps[1], n), median(w.cycles[1], n), median(w.rate, n), lost);
+	(void)fflush(stdout);
+	return lost;
+}
+
+static double us(const struct bench *b, double part)
+{
+	return (double)histogram_percentile(&b->changes, part) * 1e6 / (double)rte_get_tsc_hz();
+}
+
+static void print_head(const struct bench *b)
+{
+	printf("Medians of %u windows with %u routes; %u of them changed a second.\n\n",
+		b->n_windows, N_ROUTES + 4 * SCENE_FLOWS, CHANGES_PER_SECOND);
+	puts("| way | Mpps | cycles/packet | Mpps, changing | cycles/packet | rate | lost |");
+	puts("|---|---|---|---|---|---|---|");
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench b = {.window_ms = WINDOW_MS, .n_windows = N_WINDOWS};
+	uint64_t lost = 0;
+
+	if (argc == 1) {
+		eal_start("churn", "(0,1)@(0-1)");
+		b.window_ms = 10;
+		b.n_windows = 2;
+	} else if (rte_eal_init(argc, argv) < 0) {
+		fail("EAL does not start");
+	}
+	node_open(&b);
+	print_head(&b);
+	for (enum scene_way way = 0; way < SCENE_WAYS; way++) {
+		for (int six = 0; six < 2; six++) {
+			struct scene *s = scene_new(way, six != 0);
+			if (s == NULL)
+				fail("no memory");
+			lost += measure(&b, s);
+			free(s);
+		}
+	}
+	printf("\n%lu changes: p50 %.2f us, p99 %.2f us, p99.9 %.2f us each\n", b.n_changes,
+		us(&b, 0.5), us(&b, 0.99), us(&b, 0.999));
+	dataplane_close(b.dp);
+	return lost == 0 ? 0 : 1;
+}
