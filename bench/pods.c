@@ -23,7 +23,7 @@ struct pod pod_add(struct dataplane *dp, struct port *dev, uint32_t number)
 		.subnet4 = SUBNET_NONE,
 		.subnet6 = SUBNET_NONE,
 	};
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .dst = pod.mac};
+	struct nexthop nh = {.kind = NEXTHOP_PORT, .mtu = vport.mtu, .dst = pod.mac};
 	struct route route = {
 		.addr = vport.ip4, .kind = ROUTE_LOCAL_POD, .overlay = true, .subnet = SUBNET_NONE};
 

@@ -94,8 +94,7 @@ static int add_node(struct tables *t)
 		.vtep_mac = mac(MAC_VTEP, 0),
 		.vxlan_port = VXLAN_PORT,
 		.has_vni = true,
-		.vni = VNI,
-		.uplink_mtu = 1500};
+		.vni = VNI};
 
 	node.vlans[VLAN_BLUE / 64] |= UINT64_C(1) << VLAN_BLUE % 64;
 	return tables_set_node(t, &node);
@@ -111,7 +110,8 @@ static int add_port(struct tables *t, enum scene_port port)
 		.mac = port_mac(port),
 		.subnet4 = overlay ? SUBNET_OVERLAY : SUBNET_BLUE,
 		.subnet6 = overlay ? SUBNET_OVERLAY + 1 : SUBNET_BLUE + 1};
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .port = (uint16_t)port, .dst = v.mac};
+	struct nexthop nh = {
+		.kind = NEXTHOP_PORT, .port = (uint16_t)port, .mtu = v.mtu, .dst = v.mac};
 	struct route r = {
 		.kind = ROUTE_LOCAL_POD, .overlay = overlay, .vlan = overlay ? 0 : VLAN_BLUE};
 
@@ -138,6 +138,7 @@ static int add_tunnels(struct tables *t, uint32_t *ret_ids)
 
 	for (uint32_t i = 0; i < SCENE_NODES && ret == 0; i++) {
 		struct nexthop nh = {.kind = NEXTHOP_TUNNEL,
+			.mtu = 1450,
 			.dst = mac(MAC_UPLINK, i + 1),
 			.inner_dst = mac(MAC_VTEP, i + 1),
 			.remote = node_addr(i + 1)};
@@ -156,6 +157,7 @@ static int add_remote_pod(struct tables *t, bool overlay, bool is_ip6, uint32_t 
 		.nexthop = tunnel};
 	struct nexthop nh = {.kind = NEXTHOP_NEIGHBOUR,
 		.vlan = VLAN_BLUE,
+		.mtu = 1500,
 		.dst = mac(MAC_BLUE, i),
 		.remote = r.addr};
 

@@ -44,11 +44,8 @@ static void load(struct bench *bench, const struct scene *s, uint32_t first)
 		b->pkt[i] = bench->mbufs[i];
 	}
 	b->n = BURST_MAX;
-	b->tab = bench->tables;
-	b->node = atomic_load(&bench->tables->node);
-	b->subnets = atomic_load(&bench->tables->subnets);
-	b->in = atomic_load(&bench->tables->vports[s->from]);
-	b->icmp_limit = &bench->icmp_limit;
+	burst_begin(
+		b, bench->tables, atomic_load(&bench->tables->vports[s->from]), &bench->icmp_limit);
 	b->now = rte_rdtsc();
 }
 

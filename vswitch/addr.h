@@ -85,6 +85,13 @@ static inline bool addr_is_gateway(const struct in6_addr *a)
 	return addr_equal(a, &GATEWAY_IP4) || addr_equal(a, &GATEWAY_IP6);
 }
 
+// Whether it is an address that switches and routers forward to.
+static inline bool addr_is_forwarded(const struct in6_addr *a)
+{
+	return !addr_is_unspecified(a) && !addr_is_multicast(a) && !addr_is_loopback(a) &&
+	       !addr_is_link_local(a) && !addr_is_gateway(a);
+}
+
 // Whether the first len bits of a are those of prefix.
 static inline bool addr_in_prefix(
 	const struct in6_addr *a, const struct in6_addr *prefix, uint8_t len)

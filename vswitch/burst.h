@@ -59,7 +59,7 @@ struct pkt {
 	uint8_t why; // enum drop_reason, of WAY_REFUSED
 	const struct route *route; // of dst, NULL if there is none; set by the route look-up
 
-	const struct nexthop *nexthop; // the way out, NULL until decided
+	const struct nexthop *nexthop; // of WAY_POD, _TUNNEL, _NEIGHBOUR; NULL until decided
 	uint32_t subnet; // of a WAY_NEIGHBOUR: index of its Subnet, else SUBNET_NONE
 	uint16_t peer_vlan; // PKT_TUNNEL: where the outer frame came from
 	struct rte_ether_addr peer_mac;
@@ -97,6 +97,7 @@ static inline void pkt_init(struct pkt *p, uint16_t l3_off)
 #define PKT_TUNNEL 0x10 // came out of a tunnel
 #define PKT_GROUP 0x20 // the frame's destination is a group address or broadcast
 #define PKT_OTHER 0x40 // neither IP nor ARP
+#define PKT_RS 0x80 // ICMPv6 router solicitation
 
 static inline struct pkt *pkt(struct rte_mbuf *m)
 {
@@ -129,6 +130,12 @@ struct burst {
 	uint16_t n; // live packets
 	uint16_t n_dead;
 	uint16_t n_punt;
+	// What there may be among the packets, so that a stage with nothing to do need not look at
+	// each. Bits are only added.
+	uint8_t seen; // PKT_*
+	bool has_stranger; // a destination without a route
+	bool is_unresolved; // a next hop that cannot be used as it is
+	uint16_t ways; // 1 << enum way, of those that were decided
 	struct rte_mbuf *pkt[BURST_MAX];
 	struct rte_mbuf *dead
 		[2 * BURST_MAX]; // freed in bulk by the worker: dropped packets, and tails of packets that were cut
@@ -142,6 +149,22 @@ struct icmp_limit {
 	uint64_t last; // TSC of the last refill
 	uint32_t tokens;
 };
+
+// Makes a burst of the n packets in b->pkt[], which came in by `in`; ->now is the caller's. What has been
+// dropped before is still there.
+static inline void burst_begin(struct burst *b, const struct tables *tables, const struct vport *in,
+	struct icmp_limit *icmp_limit)
+{
+	b->tab = tables;
+	b->node = atomic_load_explicit(&tables->node, memory_order_acquire);
+	b->subnets = atomic_load_explicit(&tables->subnets, memory_order_acquire);
+	b->in = in;
+	b->icmp_limit = icmp_limit;
+	b->seen = 0;
+	b->has_stranger = false;
+	b->is_unresolved = false;
+	b->ways = 0;
+}
 
 // Counts a drop, of a packet whose buffer serves on as an answer.
 static inline void burst_count(struct burst *b, enum drop_reason why)
@@ -159,10 +182,25 @@ static inline bool burst_drop(struct burst *b, struct rte_mbuf *m, enum drop_rea
 	return false;
 }
 
-// Drops a packet after its sender has been told; a later stage does both. Returns true.
-static inline bool burst_refuse(struct rte_mbuf *m, enum drop_reason why, enum refusal refusal)
+// Decides a packet's way.
+static inline void burst_send(struct burst *b, struct pkt *p, enum way way)
 {
-	pkt(m)->way = WAY_REFUSED;
+	p->way = (uint8_t)way;
+	b->ways |= (uint16_t)(1u << way);
+}
+
+// Whether a packet's way may be one of ways (1 << enum way).
+static inline bool burst_has(const struct burst *b, unsigned ways)
+{
+	return (b->ways & ways) != 0;
+}
+
+// Drops a packet after its sender has been told; a later stage does both. Returns true.
+static inline bool burst_refuse(
+	struct burst *b, struct rte_mbuf *m, enum drop_reason why, enum refusal refusal)
+{
+	burst_send(b, pkt(m), WAY_REFUSED);
+	pkt(m)->nexthop = NULL;
 	pkt(m)->why = (uint8_t)why;
 	pkt(m)->refusal = (uint8_t)refusal;
 	return true;

@@ -15,7 +15,7 @@ static bool is_echo_request(struct rte_mbuf *m)
 }
 
 // Exchanging the addresses leaves all checksums as they are; type and TTL do not.
-static void reply(const struct burst *b, struct rte_mbuf *m)
+static void reply(struct burst *b, struct rte_mbuf *m)
 {
 	struct rte_icmp_hdr *icmp = l4_of(m);
 	uint8_t old = icmp->icmp_type;
@@ -56,5 +56,6 @@ static bool answer(struct burst *b, struct rte_mbuf *m)
 
 void gateway_echo(struct burst *b)
 {
-	burst_filter(b, answer);
+	if (b->has_stranger) // nothing has a route to the gateway
+		burst_filter(b, answer);
 }

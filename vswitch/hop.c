@@ -23,14 +23,14 @@ static void decrement(struct rte_mbuf *m)
 	ip->hdr_checksum = (rte_be16_t)(sum + (sum >= UINT16_MAX));
 }
 
-static bool hop_one(struct burst *, struct rte_mbuf *m)
+static bool hop_one(struct burst *b, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt(m);
 
 	if (!is_routed(p))
 		return true;
 	if (p->ttl <= 1)
-		return burst_refuse(m, DROP_TTL_EXCEEDED, REFUSAL_TTL_EXCEEDED);
+		return burst_refuse(b, m, DROP_TTL_EXCEEDED, REFUSAL_TTL_EXCEEDED);
 	decrement(m);
 	p->ttl--;
 	return true;

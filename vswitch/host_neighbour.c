@@ -27,5 +27,6 @@ static bool handle(struct burst *b, struct rte_mbuf *m)
 
 void host_neighbour(struct burst *b)
 {
-	burst_filter(b, handle);
+	if ((b->seen & (PKT_ARP | PKT_ND)) != 0)
+		burst_filter(b, handle);
 }

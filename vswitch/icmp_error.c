@@ -169,7 +169,7 @@ static bool tell(struct burst *b, struct rte_mbuf *m)
 	bool built = is_ip6 ? build6(m, &from) : build4(m, &from);
 	if (!built || !ether_set(m, &eth.src_addr, &own, p->vlan))
 		return burst_drop(b, m, DROP_NO_HEADROOM);
-	p->way = WAY_BACK;
+	burst_send(b, p, WAY_BACK);
 	p->proto = is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	p->tos = is_ip6 ? 0 : TOS_ERROR;
 	burst_count(b, why); // the packet is gone; the error has taken its place
@@ -194,5 +194,6 @@ static bool refuse(struct burst *b, struct rte_mbuf *m)
 
 void icmp_error(struct burst *b)
 {
-	burst_filter(b, refuse);
+	if (burst_has(b, 1u << WAY_REFUSED))
+		burst_filter(b, refuse);
 }

@@ -120,12 +120,18 @@ static inline uint16_t sum_fold(uint64_t s)
 	return (uint16_t)(s + (s >> 16));
 }
 
-// That sum over an IPv4 header without options; UINT16_MAX if its checksum is right.
-static inline uint16_t ip4_sum(const struct rte_ipv4_hdr *ip)
+// Whether the checksum of an IPv4 header without options is right: the one's complement sum of its words
+// is then a multiple of UINT16_MAX, which it also is before it is folded.
+static inline bool ip4_checksum_is_right(const struct rte_ipv4_hdr *ip)
 {
-	uint32_t word[sizeof(*ip) / sizeof(uint32_t)];
+	uint64_t word[2];
+	uint32_t last;
+
 	memcpy(word, ip, sizeof(word));
-	return sum_fold((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]);
+	memcpy(&last, (const uint8_t *)ip + sizeof(word), sizeof(last));
+	uint64_t sum = (word[0] & UINT32_MAX) + (word[0] >> 32) + (word[1] & UINT32_MAX) +
+		       (word[1] >> 32) + last;
+	return sum % UINT16_MAX == 0;
 }
 
 // An Internet checksum after one of its 16-bit words has changed (RFC 1624, equation 3).
@@ -153,20 +159,50 @@ static inline struct rte_ether_addr own_mac(const struct burst *b, const struct 
 }
 
 // Turns the frame round, to the station that sent it.
-static inline void send_back(const struct burst *b, struct rte_mbuf *m)
+static inline void send_back(struct burst *b, struct rte_mbuf *m)
 {
 	struct rte_ether_hdr *eth = eth_of(m);
 
 	eth->dst_addr = eth->src_addr;
 	eth->src_addr = own_mac(b, pkt(m));
-	pkt(m)->way = WAY_BACK;
+	burst_send(b, pkt(m), WAY_BACK);
 }
 
-// Sends the packet by a slot of the next-hop table; the slot may turn out to be empty.
-static inline void send_by(const struct burst *b, struct pkt *p, enum way way, uint32_t nexthop)
+// The kind of next hop that a way needs.
+static inline enum nexthop_kind nexthop_kind_of(enum way way)
 {
-	p->way = (uint8_t)way;
+	switch (way) {
+	case WAY_POD:
+		return NEXTHOP_PORT;
+	case WAY_TUNNEL:
+		return NEXTHOP_TUNNEL;
+	default: // WAY_NEIGHBOUR
+		return NEXTHOP_NEIGHBOUR;
+	}
+}
+
+// Sends the packet by a slot of the next-hop table; the slot may turn out to be empty, or not of the
+// way's kind (yet).
+static inline void send_by(struct burst *b, struct pkt *p, enum way way, uint32_t nexthop)
+{
+	burst_send(b, p, way);
 	p->nexthop = atomic_load_explicit(&b->tab->nexthops[nexthop], memory_order_acquire);
+	if (p->nexthop == NULL || p->nexthop->kind != nexthop_kind_of(way))
+		b->is_unresolved = true;
+}
+
+// Makes the Ethernet header, with a tag or without, len bytes long. False if the buffer has no room.
+static inline bool ether_resize(struct rte_mbuf *m, uint16_t len)
+{
+	struct pkt *p = pkt(m);
+
+	if (len > p->l3_off && rte_pktmbuf_prepend(m, (uint16_t)(len - p->l3_off)) == NULL)
+		return false;
+	if (len < p->l3_off)
+		(void)rte_pktmbuf_adj(m, (uint16_t)(p->l3_off - len));
+	p->l4_off = (uint16_t)(p->l4_off != 0 ? p->l4_off - p->l3_off + len : 0);
+	p->l3_off = len;
+	return true;
 }
 
 // Puts an Ethernet header, with a tag if vlan is not 0, directly before the IP header in place of
@@ -177,10 +213,8 @@ static inline bool ether_set(struct rte_mbuf *m, const struct rte_ether_addr *ds
 	struct pkt *p = pkt(m);
 	uint16_t len = RTE_ETHER_HDR_LEN + (vlan != 0 ? RTE_VLAN_HLEN : 0);
 
-	if (len > p->l3_off && rte_pktmbuf_prepend(m, (uint16_t)(len - p->l3_off)) == NULL)
+	if (p->l3_off != len && !ether_resize(m, len))
 		return false;
-	if (len < p->l3_off)
-		(void)rte_pktmbuf_adj(m, (uint16_t)(p->l3_off - len));
 	struct rte_ether_hdr *eth = eth_of(m);
 	eth->dst_addr = *dst;
 	eth->src_addr = *src;
@@ -190,8 +224,6 @@ static inline bool ether_set(struct rte_mbuf *m, const struct rte_ether_addr *ds
 		tag->vlan_tci = rte_cpu_to_be_16(vlan);
 		tag->eth_proto = rte_cpu_to_be_16(p->ether_type);
 	}
-	p->l4_off = (uint16_t)(p->l4_off != 0 ? p->l4_off - p->l3_off + len : 0);
-	p->l3_off = len;
 	p->vlan = vlan;
 	return true;
 }

@@ -20,7 +20,7 @@ struct extension {
 } __attribute__((packed));
 
 // Bytes the header of a layer-4 protocol has at the least.
-static inline uint16_t l4_len_min(uint8_t proto)
+static uint16_t l4_len_min(uint8_t proto)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
@@ -34,6 +34,14 @@ static inline uint16_t l4_len_min(uint8_t proto)
 	}
 }
 
+// Whether the layer-4 header at off is in the first segment. What has room for the longest of them needs
+// no closer look.
+static inline bool has_l4(const struct rte_mbuf *m, uint16_t off, uint8_t proto)
+{
+	return off + sizeof(struct rte_tcp_hdr) <= m->data_len ||
+	       off + l4_len_min(proto) <= m->data_len;
+}
+
 bool parse_trim(struct rte_mbuf *m, uint32_t len)
 {
 	uint32_t extra = m->pkt_len - len;
@@ -42,6 +50,12 @@ bool parse_trim(struct rte_mbuf *m, uint32_t len)
 	if (m->nb_segs > 1 && extra >= rte_pktmbuf_lastseg(m)->data_len)
 		return false;
 	return rte_pktmbuf_trim(m, (uint16_t)extra) == 0;
+}
+
+// Cuts the packet to len bytes, false if it is shorter.
+static inline bool cut(struct rte_mbuf *m, uint32_t len)
+{
+	return m->pkt_len == len || (m->pkt_len > len && parse_trim(m, len));
 }
 
 // Checks a neighbour solicitation or advertisement and notes the link-layer address in it.
@@ -80,34 +94,19 @@ static enum drop_reason parse_nd(struct rte_mbuf *m, struct pkt *p)
 	return at == len ? PARSED : DROP_MALFORMED;
 }
 
-// The layer-4 header at off. The packet is cut to its right length already.
-static enum drop_reason parse_l4(struct rte_mbuf *m, struct pkt *p, uint16_t off)
-{
-	if (off + l4_len_min(p->proto) > m->data_len)
-		return DROP_MALFORMED;
-	p->l4_off = off;
-
-	if (p->proto == IPPROTO_ICMPV6 && (p->flags & PKT_IPV6) != 0) {
-		uint8_t type = *(const uint8_t *)l4_of(m);
-		if (type == ICMP6_NEIGHBOUR_SOLICITATION || type == ICMP6_NEIGHBOUR_ADVERTISEMENT)
-			return parse_nd(m, p);
-	}
-	return PARSED;
-}
-
 static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
 {
-	const struct rte_ipv4_hdr *ip = ip4_of(m);
+	const uint16_t off = p->l3_off;
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const void *, off);
 
-	if (p->l3_off + sizeof(*ip) > m->data_len)
+	if (off + sizeof(*ip) > m->data_len)
 		return DROP_MALFORMED;
 	uint16_t header_len = rte_ipv4_hdr_len(ip);
 	uint16_t len = rte_be_to_cpu_16(ip->total_length);
 	if (ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip) || len < header_len ||
-		p->l3_off + header_len > m->data_len || p->l3_off + len > m->pkt_len ||
-		!parse_trim(m, (uint32_t)p->l3_off + len))
+		off + header_len > m->data_len || !cut(m, (uint32_t)off + len))
 		return DROP_MALFORMED;
-	if (header_len == sizeof(*ip) ? ip4_sum(ip) != UINT16_MAX : rte_ipv4_cksum(ip) != 0)
+	if (header_len == sizeof(*ip) ? !ip4_checksum_is_right(ip) : rte_ipv4_cksum(ip) != 0)
 		return DROP_BAD_CHECKSUM;
 
 	p->src = addr_of_ip4(ip->src_addr);
@@ -119,7 +118,23 @@ static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
 		p->flags |= PKT_FRAGMENT;
 	if ((ip->fragment_offset & IP4_OFFSET) != 0)
 		return PARSED;
-	return parse_l4(m, p, (uint16_t)(p->l3_off + header_len));
+	p->l4_off = (uint16_t)(off + header_len);
+	return has_l4(m, p->l4_off, p->proto) ? PARSED : DROP_MALFORMED;
+}
+
+// Some messages concern only the link.
+static enum drop_reason parse_icmp6(struct rte_mbuf *m, struct pkt *p)
+{
+	switch (*(const uint8_t *)l4_of(m)) {
+	case ICMP6_NEIGHBOUR_SOLICITATION:
+	case ICMP6_NEIGHBOUR_ADVERTISEMENT:
+		return parse_nd(m, p);
+	case ICMP6_ROUTER_SOLICITATION:
+		p->flags |= PKT_RS;
+		return PARSED;
+	default:
+		return PARSED;
+	}
 }
 
 // Walks over extension headers. Returns where they end, 0 if they are broken; sets proto, and for
@@ -160,7 +175,7 @@ static enum drop_reason parse_ip6(struct rte_mbuf *m, struct pkt *p)
 		return DROP_MALFORMED;
 	uint32_t end = p->l3_off + (uint32_t)sizeof(*ip) + rte_be_to_cpu_16(ip->payload_len);
 	uint32_t vtc_flow = rte_be_to_cpu_32(ip->vtc_flow);
-	if (vtc_flow >> 28 != 6 || end > m->pkt_len || !parse_trim(m, end))
+	if (vtc_flow >> 28 != 6 || !cut(m, end))
 		return DROP_MALFORMED;
 
 	p->flags |= PKT_IPV6;
@@ -179,7 +194,10 @@ static enum drop_reason parse_ip6(struct rte_mbuf *m, struct pkt *p)
 		return DROP_MALFORMED;
 	if (headless)
 		return PARSED;
-	return parse_l4(m, p, l4_off);
+	if (!has_l4(m, l4_off, p->proto))
+		return DROP_MALFORMED;
+	p->l4_off = l4_off;
+	return p->proto == IPPROTO_ICMPV6 ? parse_icmp6(m, p) : PARSED;
 }
 
 static enum drop_reason parse_arp(struct rte_mbuf *m, struct pkt *p)
@@ -237,6 +255,7 @@ enum drop_reason parse_frame(struct rte_mbuf *m)
 static bool parse_one(struct burst *b, struct rte_mbuf *m)
 {
 	enum drop_reason why = parse_frame(m);
+	b->seen |= pkt(m)->flags;
 	return why == PARSED || burst_drop(b, m, why);
 }
 

@@ -15,10 +15,10 @@ static const struct stage from_pod[] = {
 	STAGE(parse),
 	STAGE(pod_source),
 	STAGE(pod_neighbour), // answers go straight back
+	STAGE(route_lookup),
 	STAGE(gateway_echo),
 	STAGE(unicast_only),
-	STAGE(hop), // before the route: a traceroute sees the switch whatever is behind it
-	STAGE(route_lookup),
+	STAGE(hop), // before the route decides: a traceroute sees the switch whatever is behind it
 	STAGE(route_from_pod),
 	STAGE(resolve),
 	WAY_OUT,

@@ -5,14 +5,6 @@
 #include "vswitch/packet.h"
 #include "vswitch/stages.h"
 
-static bool is_router_solicitation(struct rte_mbuf *m)
-{
-	const struct pkt *p = pkt(m);
-
-	return (p->flags & PKT_IPV6) != 0 && p->proto == IPPROTO_ICMPV6 && p->l4_off != 0 &&
-	       *(const uint8_t *)l4_of(m) == ICMP6_ROUTER_SOLICITATION;
-}
-
 // A pod's link-local address is its own affair: nobody but the gateway shares the link.
 static bool is_own(const struct vport *in, const struct in6_addr *addr)
 {
@@ -24,8 +16,10 @@ static bool is_own(const struct vport *in, const struct in6_addr *addr)
 
 static bool answer(struct burst *b, struct rte_mbuf *m)
 {
+	if ((pkt(m)->flags & PKT_RS) != 0)
+		return burst_drop(b, m, DROP_ARP_IGNORED);
 	if (!is_neighbour(pkt(m)))
-		return !is_router_solicitation(m) || burst_drop(b, m, DROP_ARP_IGNORED);
+		return true;
 	if (!is_neighbour_request(m) || is_own(b->in, &pkt(m)->dst))
 		return burst_drop(b, m, DROP_ARP_IGNORED);
 	return neighbour_answer(b, m);
@@ -33,5 +27,6 @@ static bool answer(struct burst *b, struct rte_mbuf *m)
 
 void pod_neighbour(struct burst *b)
 {
-	burst_filter(b, answer);
+	if ((b->seen & (PKT_ARP | PKT_ND | PKT_RS)) != 0)
+		burst_filter(b, answer);
 }

@@ -19,11 +19,6 @@ static bool want(struct burst *b, struct rte_mbuf *m, const struct nexthop *nh)
 
 static bool resolve_one(struct burst *b, struct rte_mbuf *m)
 {
-	static const enum nexthop_kind kinds[] = {
-		[WAY_POD] = NEXTHOP_PORT,
-		[WAY_TUNNEL] = NEXTHOP_TUNNEL,
-		[WAY_NEIGHBOUR] = NEXTHOP_NEIGHBOUR,
-	};
 	const struct pkt *p = pkt(m);
 	const struct nexthop *nh = p->nexthop;
 
@@ -31,13 +26,13 @@ static bool resolve_one(struct burst *b, struct rte_mbuf *m)
 		return true;
 	if (nh == NULL)
 		return p->way == WAY_NEIGHBOUR ? want(b, m, NULL) : burst_drop(b, m, DROP_NO_ROUTE);
-	if (nh->kind == kinds[p->way])
+	if (nh->kind == nexthop_kind_of(p->way))
 		return true;
 	switch (nh->kind) {
 	case NEXTHOP_UNRESOLVED:
 		return want(b, m, nh);
 	case NEXTHOP_FAILED:
-		return burst_refuse(m, DROP_NEIGHBOUR_FAILED, REFUSAL_HOST_UNREACHABLE);
+		return burst_refuse(b, m, DROP_NEIGHBOUR_FAILED, REFUSAL_HOST_UNREACHABLE);
 	default:
 		return burst_drop(b, m, DROP_NO_ROUTE);
 	}
@@ -45,5 +40,6 @@ static bool resolve_one(struct burst *b, struct rte_mbuf *m)
 
 void resolve(struct burst *b)
 {
-	burst_filter(b, resolve_one);
+	if (b->is_unresolved)
+		burst_filter(b, resolve_one);
 }

@@ -12,12 +12,12 @@ static bool unchanged(struct burst *b, struct rte_mbuf *m)
 			b, m, (p->flags & PKT_GROUP) != 0 ? DROP_MULTICAST : DROP_NOT_FOR_US);
 	if (b->node->uplink == VPORT_NONE)
 		return burst_drop(b, m, DROP_NO_UPLINK);
-	p->way = WAY_AS_IS;
+	burst_send(b, p, WAY_AS_IS);
 	p->out = b->node->uplink;
 	return true;
 }
 
-static bool route(const struct burst *b, struct rte_mbuf *m)
+static bool route(struct burst *b, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt(m);
 	const struct route *r = p->route;
@@ -25,8 +25,8 @@ static bool route(const struct burst *b, struct rte_mbuf *m)
 	if (r == NULL || r->kind == ROUTE_RESERVED) {
 		const struct subnet *s = subnets_find(b->subnets, &p->dst);
 		if (s != NULL && s->overlay)
-			return burst_refuse(m, DROP_NO_SUCH_POD, REFUSAL_HOST_UNREACHABLE);
-		return burst_refuse(m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
+			return burst_refuse(b, m, DROP_NO_SUCH_POD, REFUSAL_HOST_UNREACHABLE);
+		return burst_refuse(b, m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
 	}
 	bool has_tunnel =
 		r->kind == ROUTE_NODE_OTHER || (r->kind == ROUTE_REMOTE_POD && r->overlay);
@@ -35,7 +35,7 @@ static bool route(const struct burst *b, struct rte_mbuf *m)
 	else if (has_tunnel && r->nexthop != NEXTHOP_NONE)
 		send_by(b, p, WAY_TUNNEL, r->nexthop);
 	else
-		return burst_refuse(m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
+		return burst_refuse(b, m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
 	return true;
 }
 

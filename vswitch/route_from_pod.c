@@ -94,7 +94,7 @@ static bool native(struct burst *b, struct rte_mbuf *m)
 	uint32_t nexthop = NEXTHOP_NONE;
 
 	if (own == NULL)
-		return burst_refuse(m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
+		return burst_refuse(b, m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
 	p->subnet = (uint32_t)(own - b->subnets->subnet);
 	if (is_on_link(own, p)) {
 		if (r != NULL)
@@ -104,17 +104,17 @@ static bool native(struct burst *b, struct rte_mbuf *m)
 	}
 	send_by(b, p, WAY_NEIGHBOUR, own->gateway);
 	if (p->nexthop == NULL)
-		return burst_refuse(m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
+		return burst_refuse(b, m, DROP_NO_ROUTE, REFUSAL_NO_ROUTE);
 	return true;
 }
 
-static bool leave(const struct burst *b, struct rte_mbuf *m)
+static bool leave(struct burst *b, struct rte_mbuf *m)
 {
 	const struct subnet *own = own_subnet(b, pkt(m));
 
 	if (own == NULL || !own->nat_outgoing)
-		return burst_refuse(m, DROP_NAT_DISABLED, REFUSAL_PROHIBITED);
-	pkt(m)->way = WAY_HOST;
+		return burst_refuse(b, m, DROP_NAT_DISABLED, REFUSAL_PROHIBITED);
+	burst_send(b, pkt(m), WAY_HOST);
 	return true;
 }
 
@@ -134,7 +134,7 @@ static bool decide(struct burst *b, struct rte_mbuf *m)
 	case NATIVE:
 		return native(b, m);
 	case HOST:
-		p->way = WAY_HOST;
+		burst_send(b, p, WAY_HOST);
 		return true;
 	case LEAVE:
 		return leave(b, m);
@@ -146,7 +146,7 @@ static bool decide(struct burst *b, struct rte_mbuf *m)
 	case UNREACHABLE:
 		break;
 	}
-	return burst_refuse(m, DROP_NO_SUCH_POD, REFUSAL_HOST_UNREACHABLE);
+	return burst_refuse(b, m, DROP_NO_SUCH_POD, REFUSAL_HOST_UNREACHABLE);
 }
 
 void route_from_pod(struct burst *b)

@@ -19,7 +19,7 @@ static bool decide(struct burst *b, struct rte_mbuf *m)
 		return true;
 	}
 	if (r != NULL && r->kind == ROUTE_NODE_SELF) {
-		p->way = WAY_HOST;
+		burst_send(b, p, WAY_HOST);
 		return true;
 	}
 	return burst_drop(b, m, DROP_NOT_FOR_US);
@@ -27,5 +27,6 @@ static bool decide(struct burst *b, struct rte_mbuf *m)
 
 void route_from_tunnel(struct burst *b)
 {
-	burst_filter(b, decide);
+	if ((b->seen & PKT_TUNNEL) != 0)
+		burst_filter(b, decide);
 }

@@ -48,7 +48,7 @@ static bool decide(struct burst *b, struct rte_mbuf *m)
 		return burst_drop(b, m, reason(p));
 	if (b->node->host == VPORT_NONE)
 		return burst_drop(b, m, DROP_NO_HOST);
-	p->way = WAY_AS_IS;
+	burst_send(b, p, WAY_AS_IS);
 	p->out = b->node->host;
 	return true;
 }

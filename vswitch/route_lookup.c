@@ -18,8 +18,12 @@ void route_lookup(struct burst *b)
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct pkt *p = pkt(b->pkt[i]);
-		if (p->way != WAY_UNDECIDED || (p->flags & PKT_OTHER) != 0)
+		if (p->way != WAY_UNDECIDED)
 			continue;
+		if ((p->flags & PKT_OTHER) != 0) {
+			b->has_stranger = true;
+			continue;
+		}
 		if (n_keys == 0 || !addr_equal(&p->dst, last)) {
 			last = &p->dst;
 			keys[n_keys++] = last;
@@ -30,6 +34,8 @@ void route_lookup(struct burst *b)
 	if (n == 0)
 		return;
 	(void)rte_hash_lookup_bulk_data(b->tab->routes, keys, n_keys, &hits, routes);
+	if (hits != UINT64_MAX >> (64 - n_keys))
+		b->has_stranger = true;
 	for (uint32_t i = 0; i < n; i++)
 		wanted[i]->route = (hits >> key_of[i] & 1) != 0 ? routes[key_of[i]] : NULL;
 }

@@ -5,6 +5,7 @@
 // one it replaces, so it cannot fail half-way.
 #include "vswitch/tables.h"
 
+#include "vswitch/addr.h"
 #include "vswitch/rcu.h"
 #include "vswitch/slab.h"
 
@@ -138,6 +139,8 @@ static void free_route(void *obj)
 
 int tables_put_route(struct tables *t, const struct route *r)
 {
+	if (!addr_is_forwarded(&r->addr))
+		return -EINVAL;
 	struct route_slot *slot = slab_get(t->route_slots);
 	if (slot == NULL)
 		return -ENOMEM;

@@ -40,6 +40,7 @@ struct nexthop {
 	enum nexthop_kind kind;
 	uint16_t port; // PORT: where it goes
 	uint16_t vlan; // NEIGHBOUR, UNRESOLVED, TUNNEL: the (outer) frame's VLAN id, 0 = untagged
+	uint16_t mtu; // PORT, NEIGHBOUR, TUNNEL: longest IP packet (TUNNEL: the inner one)
 	struct rte_ether_addr dst; // PORT: the pod; NEIGHBOUR: the station; TUNNEL: outer next hop
 	struct rte_ether_addr inner_dst; // TUNNEL: the remote node's VTEP MAC
 	struct in6_addr
@@ -107,7 +108,6 @@ struct node {
 	uint16_t vxlan_port; // UDP, host order
 	bool has_vni;
 	uint32_t vni;
-	uint16_t uplink_mtu;
 	uint64_t vlans[VLAN_COUNT / 64]; // which VLANs have a Network on this node
 };
 #define VPORT_NONE UINT16_MAX
@@ -152,7 +152,8 @@ struct tables {
 struct tables *tables_new(uint32_t n_routes, struct rcu *rcu);
 void tables_free(struct tables *t);
 
-// Copies *r and publishes the copy, replacing the route to the same address. 0, -ENOSPC, -ENOMEM.
+// Copies *r and publishes the copy, replacing the route to the same address. 0, -ENOSPC, -ENOMEM,
+// -EINVAL: nothing is forwarded to that address (addr_is_forwarded), and the stages rely on that.
 int tables_put_route(struct tables *t, const struct route *r);
 // Removes the route to addr; nothing happens if there is none.
 void tables_del_route(struct tables *t, const struct in6_addr *addr);

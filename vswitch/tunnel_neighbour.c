@@ -19,5 +19,6 @@ static bool handle(struct burst *b, struct rte_mbuf *m)
 
 void tunnel_neighbour(struct burst *b)
 {
-	burst_filter(b, handle);
+	if ((b->seen & PKT_TUNNEL) != 0 && (b->seen & (PKT_ARP | PKT_ND)) != 0)
+		burst_filter(b, handle);
 }

@@ -1,4 +1,5 @@
-// Pods exchange unicast only. Addresses that no router may forward to end here as well.
+// Pods exchange unicast only. Addresses that no router may forward to, and which thus have no route, end
+// here as well.
 #include "vswitch/packet.h"
 #include "vswitch/stages.h"
 
@@ -18,5 +19,6 @@ static bool check(struct burst *b, struct rte_mbuf *m)
 
 void unicast_only(struct burst *b)
 {
-	burst_filter(b, check);
+	if (b->has_stranger || (b->seen & PKT_GROUP) != 0)
+		burst_filter(b, check);
 }

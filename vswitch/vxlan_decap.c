@@ -100,6 +100,7 @@ static bool decap(struct burst *b, struct rte_mbuf *m)
 		return burst_drop(b, m, DROP_ECN_INVALID);
 
 	p->flags |= PKT_TUNNEL;
+	b->seen |= p->flags;
 	p->peer = outer.src;
 	p->peer_mac = outer.mac;
 	p->peer_vlan = outer.vlan;

@@ -162,5 +162,6 @@ static bool encap(struct burst *b, struct rte_mbuf *m)
 
 void vxlan_encap(struct burst *b)
 {
-	burst_filter(b, encap);
+	if (burst_has(b, 1u << WAY_TUNNEL | 1u << WAY_BACK))
+		burst_filter(b, encap);
 }

@@ -14,16 +14,16 @@
 
 #define WORKER_NICE (-20)
 
-static void count_received(
-	struct port_count *count, struct rte_mbuf **pkts, uint16_t n, uint16_t in)
+static void count_received(struct port_count *count, struct burst *b)
 {
 	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		bytes += pkts[i]->pkt_len;
-		pkts[i]->port = in; // whom to blame when it cannot be sent
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+		bytes += m->pkt_len;
+		m->port = b->in->index; // whom to blame when it cannot be sent
 	}
-	counter_add(&count->rx_packets, n);
+	counter_add(&count->rx_packets, b->n);
 	counter_add(&count->rx_bytes, bytes);
 }
 
@@ -56,13 +56,9 @@ static void process(struct worker *w, const struct vport *in)
 	struct burst *b = &w->burst;
 	struct port_count *count = &w->count[in->index];
 
-	count_received(count, b->pkt, b->n, in->index);
-	b->tab = w->tables;
-	b->node = atomic_load_explicit(&w->tables->node, memory_order_acquire);
-	b->subnets = atomic_load_explicit(&w->tables->subnets, memory_order_acquire);
-	b->in = in;
+	burst_begin(b, w->tables, in, &count->icmp_limit);
 	b->now = rte_rdtsc();
-	b->icmp_limit = &count->icmp_limit;
+	count_received(count, b);
 
 	pipeline_run(pipeline_of(in->kind), b);
 

@@ -273,6 +273,7 @@ static int build(struct fib *f)
 	struct neighbours_conf conf = {
 		.loop = f->loop,
 		.tables = f->tables,
+		.mtu = f->conf.uplink_mtu,
 		.ops = &neighbours_ops,
 		.arg = f,
 	};

@@ -56,7 +56,7 @@ static struct in6_addr outer_hop(const struct fib *f, const struct in6_addr *vte
 	return IN6_IS_ADDR_UNSPECIFIED(gateway) ? *vtep : *gateway;
 }
 
-static struct nexthop tunnel_of(const struct fib_node *n)
+static struct nexthop tunnel_of(const struct fib *f, const struct fib_node *n)
 {
 	const struct neighbour *hop = n->neighbour;
 	struct nexthop nh = {.kind = NEXTHOP_UNRESOLVED, .port = VPORT_NONE};
@@ -68,6 +68,7 @@ static struct nexthop tunnel_of(const struct fib_node *n)
 	if (hop != NULL && (hop->state == NEIGHBOUR_REACHABLE || hop->state == NEIGHBOUR_STALE)) {
 		nh.kind = NEXTHOP_TUNNEL;
 		nh.remote = n->vtep;
+		nh.mtu = fib_tunnel_mtu(f, ip_is_v4(&n->vtep));
 		memcpy(&nh.dst, hop->mac, sizeof(hop->mac));
 		memcpy(&nh.inner_dst, n->vtep_mac, sizeof(n->vtep_mac));
 	}
@@ -86,7 +87,7 @@ static void tunnel_write(struct fib *f, const struct fib_node *n)
 {
 	if (n->nexthop == NEXTHOP_NONE)
 		return;
-	const struct nexthop nh = tunnel_of(n);
+	const struct nexthop nh = tunnel_of(f, n);
 	const struct nexthop *now = f->tables->nexthops[n->nexthop];
 	if (now != NULL && same_tunnel(now, &nh))
 		return;
@@ -167,7 +168,7 @@ static void tunnel_set(struct fib *f, struct fib_node *n, const struct nodeinfo 
 		tunnel_write(f, n);
 		return;
 	}
-	const struct nexthop nh = tunnel_of(n);
+	const struct nexthop nh = tunnel_of(f, n);
 	int ret = tables_add_nexthop(f->tables, &nh, &n->nexthop);
 	if (ret < 0) {
 		(void)log_err(ret, "tunnel to node '%s' does not fit in the tables", n->name);

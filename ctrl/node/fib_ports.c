@@ -115,7 +115,7 @@ static int publish(struct fib *f, struct fib_port *p)
 	v.dev = p->dev;
 
 	fib_snapshots_flush(f); // the port names its Subnets
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .port = VPORT_NONE, .dst = v.mac};
+	struct nexthop nh = {.kind = NEXTHOP_PORT, .port = VPORT_NONE, .mtu = v.mtu, .dst = v.mac};
 	int ret = tables_add_nexthop(f->tables, &nh, &p->nexthop);
 	if (ret < 0)
 		return ret;

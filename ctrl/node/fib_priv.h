@@ -170,6 +170,7 @@ void fib_subnets_free(struct fib *f);
 void fib_snapshots_touch(struct fib *f); // they are to be written soon
 void fib_snapshots_flush(struct fib *f); // now
 bool fib_vtep_of(const struct fib *f, bool v4, struct in6_addr *ret_ip);
+uint16_t fib_tunnel_mtu(const struct fib *f, bool ip4); // longest inner packet, by the outer family
 bool fib_is_own_address(const struct fib *f, const struct in6_addr *ip);
 
 // fib_nodes.c

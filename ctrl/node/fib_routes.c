@@ -4,6 +4,7 @@
 #include "ctrl/node/fib_priv.h"
 
 #include "ctrl/log.h"
+#include "vswitch/addr.h"
 
 #include <string.h>
 
@@ -27,6 +28,8 @@ static bool address_fits(const struct fib *f, struct endpoint *e)
 
 	if (fib_is_own_address(f, &e->ip))
 		wrong = "is this node's own";
+	else if (!addr_is_forwarded(&e->ip))
+		wrong = "is none that packets are forwarded to";
 	else if (!cidr_contains(&prefix, &e->ip))
 		wrong = "is not in its Subnet";
 	if (wrong != NULL && !e->complained) {
@@ -97,6 +100,8 @@ static bool decide(const struct fib *f, const struct in6_addr *ip, struct route 
 		.neighbour = NEXTHOP_NONE,
 	};
 	bool has_pod = e != NULL && e->subnet->usable && address_fits(f, e);
+	if (!addr_is_forwarded(ip))
+		return false;
 	if (fib_is_own_address(f, ip)) {
 		r->kind = ROUTE_NODE_SELF;
 		r->nexthop = f->host_nexthop;

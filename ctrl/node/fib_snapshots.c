@@ -99,7 +99,6 @@ static void node_of(const struct fib *f, struct node *ret)
 	(void)fib_vtep_of(f, false, &ret->vtep6);
 	(void)fib_vtep(f, &any, ret->vtep_mac.addr_bytes);
 	ret->vxlan_port = c->vxlan_port;
-	ret->uplink_mtu = f->conf.uplink_mtu;
 	if (f->overlay != NULL) {
 		ret->has_vni = true;
 		ret->vni = (uint32_t)f->overlay->net_id;
@@ -197,19 +196,24 @@ const struct in6_addr *fib_node_addresses(const struct fib *f, size_t *ret_n)
 	return f->addresses;
 }
 
-#define OVERHEAD_V4 50 // outer Ethernet, IPv4, UDP and VXLAN headers
+// What a tunnel puts between the uplink's MTU and the inner packet: the inner Ethernet header, outer IP,
+// UDP and VXLAN headers.
+#define OVERHEAD_V4 50
 #define OVERHEAD_V6 70
+
+uint16_t fib_tunnel_mtu(const struct fib *f, bool ip4)
+{
+	return (uint16_t)(f->conf.uplink_mtu - (ip4 ? OVERHEAD_V4 : OVERHEAD_V6));
+}
 
 uint16_t fib_pod_mtu(const struct fib *f, bool overlay)
 {
-	uint16_t mtu = f->conf.uplink_mtu != 0 ? f->conf.uplink_mtu : 1500;
 	struct in6_addr vtep;
 	uint8_t mac[6];
 
 	if (f->config->pod_mtu != 0)
 		return f->config->pod_mtu;
 	if (!overlay)
-		return mtu;
-	bool v6 = fib_vtep(f, &vtep, mac) && !ip_is_v4(&vtep);
-	return (uint16_t)(mtu - (v6 ? OVERHEAD_V6 : OVERHEAD_V4));
+		return f->conf.uplink_mtu;
+	return fib_tunnel_mtu(f, !fib_vtep(f, &vtep, mac) || ip_is_v4(&vtep));
 }

@@ -43,7 +43,7 @@ uint64_t neighbours_now(const struct neighbours *ns)
 
 // ── Next hops ──────────────────────────────────────────────────────────────────────────────────
 
-static struct nexthop nexthop_of(const struct neighbour *n)
+static struct nexthop nexthop_of(const struct neighbours *ns, const struct neighbour *n)
 {
 	static const enum nexthop_kind kinds[] = {
 		[NEIGHBOUR_INCOMPLETE] = NEXTHOP_UNRESOLVED,
@@ -55,6 +55,7 @@ static struct nexthop nexthop_of(const struct neighbour *n)
 		.kind = kinds[n->state],
 		.port = VPORT_NONE,
 		.vlan = (uint16_t)n->key.vlan,
+		.mtu = ns->conf.mtu,
 		.remote = n->key.ip,
 	};
 
@@ -74,7 +75,7 @@ static bool nexthop_is_current(const struct neighbours *ns, uint32_t id, const s
 // Brings the slot in line with n; makes one if `make`.
 static void publish(struct neighbours *ns, struct neighbour *n, bool make)
 {
-	const struct nexthop nh = nexthop_of(n);
+	const struct nexthop nh = nexthop_of(ns, n);
 	int ret = 0;
 
 	if (n->nexthop == NEXTHOP_NONE && make)

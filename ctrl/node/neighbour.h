@@ -26,6 +26,7 @@ struct neighbours_conf {
 	uv_loop_t *loop;
 	struct tables *tables;
 	uint8_t mac[6]; // the uplink's, in all that is sent
+	uint16_t mtu; // the uplink's
 	const struct neighbours_ops *ops;
 	void *arg;
 };

@@ -116,7 +116,7 @@ static void check_snapshots(uint64_t *rnd)
 
 	const struct subnet *found = subnets_find(s, &a);
 	check(found == NULL || found->vlan == s->n, "Subnet of another snapshot");
-	check(node->uplink_mtu == node->vxlan_port, "node is torn");
+	check(node->vxlan_port == node->uplink, "node is torn");
 	check(v == NULL || (v->index == index && v->mtu != 0 && v->subnet4 == v->mtu * 5u),
 		"port is torn");
 }
@@ -207,7 +207,7 @@ static void change_snapshots(uint64_t *rnd)
 	}
 	(void)tables_set_subnets(tables, subnets, n);
 
-	node.uplink_mtu = node.vxlan_port = (uint16_t)random_next(rnd);
+	node.uplink = node.vxlan_port = (uint16_t)random_next(rnd);
 	(void)tables_set_node(tables, &node);
 
 	vport.mtu = (uint16_t)(1 + random_below(rnd, UINT16_MAX));

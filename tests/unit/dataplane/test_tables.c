@@ -148,6 +148,19 @@ static void route_is_found_under_its_address_only(void **)
 	assert_null(tables_route(tables, &other));
 }
 
+static void address_that_is_never_forwarded_to_gets_no_route(void **)
+{
+	static const char *const texts[] = {"::", "::ffff:0.0.0.0", "::1", "::ffff:127.0.0.1",
+		"ff02::1", "::ffff:224.0.0.1", "::ffff:255.255.255.255", "fe80::1",
+		"::ffff:169.254.1.1", "fe80::ecee:eeff:feee:eeee"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct route r = {.addr = addr(texts[i]), .kind = ROUTE_LOCAL_POD};
+		assert_int_equal(tables_put_route(tables, &r), -EINVAL);
+		assert_null(tables_route(tables, &r.addr));
+	}
+}
+
 static void replaced_route_stays_readable_until_workers_moved_on(void **)
 {
 	struct route r = {.addr = addr("fd00::1"), .nexthop = 1};
@@ -407,6 +420,8 @@ int main(void)
 		TEST(deferred_calls_run_in_order_and_each_after_its_own_grace_period),
 		TEST(deferred_call_may_defer_another),
 		TEST(route_is_found_under_its_address_only),
+		TEST(address_that_is_never_forwarded_to_gets_no_route),
+		TEST(address_that_is_never_forwarded_to_gets_no_route),
 		TEST(replaced_route_stays_readable_until_workers_moved_on),
 		TEST(deleted_route_is_gone_and_deleting_it_again_does_nothing),
 		TEST(promised_number_of_routes_fits),

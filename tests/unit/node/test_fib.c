@@ -136,6 +136,7 @@ static void a_tunnel_is_resolved_before_anybody_uses_it(void **)
 	assert_memory_equal(&nh->dst, mac_2, 6);
 	assert_memory_equal(&nh->inner_dst, mac_2, 6);
 	assert_memory_equal(&nh->remote, &vtep, 16);
+	assert_int_equal(nh->mtu, 1450);
 	assert_int_equal(nh->vlan, 0);
 }
 

@@ -57,6 +57,7 @@ static void a_pod_of_this_node_is_reachable_while_it_has_a_port(void **)
 	assert_int_equal(v->subnet4, r->subnet);
 	assert_int_equal(v->subnet6, SUBNET_NONE);
 	assert_int_equal(v->mtu, 1450);
+	assert_int_equal(nexthop(&w, r->nexthop)->mtu, 1450);
 
 	detach(&w, &t);
 	assert_int_equal(route(&w, "100.64.0.7")->kind, ROUTE_RESERVED);
@@ -136,6 +137,16 @@ static void this_node_s_own_address_is_never_a_pod_s(void **)
 	assert_int_equal(route(&w, "10.9.0.1")->kind, ROUTE_NODE_SELF);
 }
 
+static void the_gateway_s_address_is_never_a_pod_s(void **)
+{
+	put_subnet(&w, "links", "overlay", "169.254.1.0/24", NULL, -1);
+	put_ip(&w, "links", "overlay", "169.254.1.1/24", "node-2", "a");
+	put_ip(&w, "links", "overlay", "169.254.1.2/24", "node-2", "b");
+
+	assert_null(route(&w, "169.254.1.1"));
+	assert_int_equal(route(&w, "169.254.1.2")->kind, ROUTE_REMOTE_POD);
+}
+
 // ── Size ───────────────────────────────────────────────────────────────────────────────────────
 
 #define N_MANY 100000
@@ -201,6 +212,7 @@ int main(void)
 		TEST(an_address_that_moves_to_another_node_is_replaced_at_once),
 		TEST(a_deleted_ipinstance_takes_its_route_along),
 		TEST(this_node_s_own_address_is_never_a_pod_s),
+		TEST(the_gateway_s_address_is_never_a_pod_s),
 		cmocka_unit_test_setup_teardown(
 			a_hundred_thousand_pods_of_a_thousand_nodes_are_routed, setup_many,
 			teardown),

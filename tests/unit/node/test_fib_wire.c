@@ -52,6 +52,7 @@ static void a_gateway_is_asked_for_in_the_name_of_a_pod_of_its_subnet(void **)
 	uint32_t gateway = subnet(&w, "wire")->gateway;
 	wait_nexthop(gateway, NEXTHOP_NEIGHBOUR, mac_router);
 	assert_int_equal(nexthop(&w, gateway)->vlan, 56);
+	assert_int_equal(nexthop(&w, gateway)->mtu, 1500);
 }
 
 static void an_answer_on_another_vlan_is_no_answer(void **)

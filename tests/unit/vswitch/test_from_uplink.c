@@ -351,8 +351,7 @@ static void packet_longer_than_the_pods_mtu_is_dropped(void **state)
 {
 	struct packet p = from_server(family(state), &blue_pod);
 
-	world.ports[blue_pod.port].mtu = 68;
-	world_publish();
+	world_set_mtu(&blue_pod, 68);
 	p.payload_len = 200;
 	comes(p);
 	expect_drop(DROP_TOO_BIG);

@@ -172,8 +172,7 @@ static void packet_longer_than_its_way_out_is_dropped(void **state)
 	struct packet native = udp(f, &blue_pod, &outside);
 	struct packet tunnelled = udp(f, &overlay_pod, &far_overlay_pod);
 
-	world.ports[overlay_pod2.port].mtu = 1400;
-	world_publish();
+	world_set_mtu(&overlay_pod2, 1400);
 	sends(&overlay_pod, of_len(local, 1401));
 	expect_drop(DROP_TOO_BIG);
 	sends(&overlay_pod, of_len(local, 1400));
@@ -191,13 +190,6 @@ static void packet_longer_than_its_way_out_is_dropped(void **state)
 	expect_drop(DROP_TOO_BIG);
 	sends(&overlay_pod, of_len(tunnelled, 1430));
 	assert_int_equal(result().len, 1514);
-}
-
-static void pod_whose_port_is_gone_gets_nothing(void **state)
-{
-	tables_del_vport(world.tab, overlay_pod2.port);
-	sends(&overlay_pod, udp(family(state), &overlay_pod, &overlay_pod2));
-	expect_drop(DROP_PORT_DOWN);
 }
 
 static void buffer_without_room_for_the_headers_is_dropped(void **state)
@@ -235,7 +227,6 @@ static const struct CMUnitTest tests[] = {
 	BOTH(ttl_of_one_is_exceeded),
 	BOTH(ttl_of_two_passes),
 	BOTH(packet_longer_than_its_way_out_is_dropped),
-	BOTH(pod_whose_port_is_gone_gets_nothing),
 	BOTH(buffer_without_room_for_the_headers_is_dropped),
 };
 

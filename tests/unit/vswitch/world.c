@@ -75,8 +75,8 @@ void world_del_route(const char *ip)
 static void add_pod(const struct station *s, bool overlay, uint32_t subnet)
 {
 	struct vport *v = &world.ports[s->port];
-	uint32_t nexthop = add_nexthop(
-		&(struct nexthop){.kind = NEXTHOP_PORT, .port = s->port, .dst = frame_mac(s->mac)});
+	uint32_t nexthop = add_nexthop(&(struct nexthop){
+		.kind = NEXTHOP_PORT, .port = s->port, .mtu = 1500, .dst = frame_mac(s->mac)});
 
 	add_port(s->port, VPORT_POD, s->mac);
 	v->overlay = overlay;
@@ -113,6 +113,7 @@ static void add_gateway(uint32_t subnet, const struct station *s)
 	for (enum family f = IP4; f <= IP6; f++) {
 		uint16_t vlan = world.subnets[subnet].vlan;
 		uint32_t id = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+			.mtu = 1500,
 			.vlan = vlan,
 			.dst = frame_mac(s->mac),
 			.remote = frame_addr(s->ip[f])});
@@ -134,6 +135,7 @@ static void add_far_pods(void)
 			.nexthop = world.tunnel};
 
 		world.neighbours[f] = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+			.mtu = 1500,
 			.vlan = VLAN_BLUE,
 			.dst = frame_mac(far_blue_pod.mac),
 			.remote = frame_addr(far_blue_pod.ip[f])});
@@ -161,6 +163,7 @@ static void add_far_pods(void)
 				.vlan = VLAN_BLUE,
 				.subnet = SUBNET_BLUE + f,
 				.nexthop = add_nexthop(&(struct nexthop){.kind = NEXTHOP_NEIGHBOUR,
+					.mtu = 1500,
 					.vlan = VLAN_BLUE,
 					.dst = frame_mac(blue_server.mac),
 					.remote = frame_addr(blue_server.ip[f])})});
@@ -181,7 +184,6 @@ static void add_node(void)
 		.vxlan_port = VXLAN_PORT,
 		.has_vni = true,
 		.vni = VNI,
-		.uplink_mtu = 1500,
 	};
 	world.node.vlans[VLAN_BLUE / 64] |= UINT64_C(1) << VLAN_BLUE % 64;
 	add_port(UPLINK, VPORT_UPLINK, UPLINK_MAC_TEXT);
@@ -206,6 +208,7 @@ int world_setup(void **)
 	add_gateway(SUBNET_BLUE, &blue_gateway);
 	add_gateway(SUBNET_PLAIN, &plain_gateway);
 	world.tunnel = add_nexthop(&(struct nexthop){.kind = NEXTHOP_TUNNEL,
+		.mtu = 1450,
 		.dst = frame_mac(NODE2_MAC_TEXT),
 		.inner_dst = frame_mac(NODE2_VTEP_MAC_TEXT),
 		.remote = frame_addr(node2.ip[IP4])});
@@ -244,10 +247,20 @@ void world_set_nexthop(uint32_t id, enum nexthop_kind kind)
 	assert_int_equal(tables_set_nexthop(world.tab, id, &nh), 0);
 }
 
+void world_set_mtu(const struct station *pod, uint16_t mtu)
+{
+	struct in6_addr addr = frame_addr(pod->ip[IP4]);
+	uint32_t id = tables_route(world.tab, &addr)->nexthop;
+	struct nexthop nh = *world.tab->nexthops[id];
+	nh.mtu = mtu;
+	assert_int_equal(tables_set_nexthop(world.tab, id, &nh), 0);
+}
+
 void world_set_tunnel(enum family outer)
 {
 	struct nexthop nh = *world.tab->nexthops[world.tunnel];
 	nh.remote = frame_addr(node2.ip[outer]);
+	nh.mtu = outer == IP4 ? 1450 : 1430;
 	assert_int_equal(tables_set_nexthop(world.tab, world.tunnel, &nh), 0);
 }
 

@@ -78,6 +78,7 @@ int world_teardown(void **state);
 
 void world_publish(void);
 void world_set_nexthop(uint32_t id, enum nexthop_kind kind);
+void world_set_mtu(const struct station *pod, uint16_t mtu);
 // Makes the tunnel to node2 one over that family; at first it is IPv4.
 void world_set_tunnel(enum family outer);
 void world_put_route(const char *ip, struct route r);
