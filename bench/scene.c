@@ -199,7 +199,7 @@ struct ip6 {
 } __attribute__((packed, aligned(2)));
 static_assert(sizeof(struct ip6) == 62);
 
-struct outer {
+struct outer_headers {
 	struct rte_ether_hdr eth;
 	struct rte_ipv4_hdr ip;
 	struct rte_udp_hdr udp;
@@ -273,12 +273,13 @@ static uint16_t put_tunnel(uint8_t *at, const struct flow *f, bool is_ip6, uint3
 	uint32_t node = i % SCENE_NODES + 1;
 	const struct flow o = {.eth_src = mac(MAC_UPLINK, node), .eth_dst = port_mac(SCENE_UPLINK)};
 	const struct in6_addr src = node_addr(node), dst = node_addr(0);
-	size_t inner = put_ip(at + sizeof(struct outer), f, is_ip6);
+	size_t inner = put_ip(at + sizeof(struct outer_headers), f, is_ip6);
 
-	struct outer h = {.eth = ether_header(&o, RTE_ETHER_TYPE_IPV4),
+	struct outer_headers h = {.eth = ether_header(&o, RTE_ETHER_TYPE_IPV4),
 		.ip = ip4_header(addr_ip4(&src), addr_ip4(&dst),
-			sizeof(h) - offsetof(struct outer, ip) + inner),
-		.udp = udp_header(f->sport, sizeof(h) - offsetof(struct outer, udp) + inner),
+			sizeof(h) - offsetof(struct outer_headers, ip) + inner),
+		.udp = udp_header(
+			f->sport, sizeof(h) - offsetof(struct outer_headers, udp) + inner),
 		.vxlan = {.vx_flags = RTE_BE32(0x08000000), .vx_vni = RTE_BE32(VNI << 8)}};
 	h.udp.dst_port = htons(VXLAN_PORT);
 	memcpy(at, &h, sizeof(h));

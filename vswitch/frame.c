@@ -3,7 +3,7 @@
 #include "vswitch/packet.h"
 #include "vswitch/stages.h"
 
-// Sets everything but for WAY_TUNNEL's outer headers. False if the buffer has no room.
+// Sets everything but for WAY_TUNNEL's headers, for whose inner one it makes room. False if the buffer has no room.
 static bool dress(const struct burst *b, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt(m);
@@ -19,7 +19,7 @@ static bool dress(const struct burst *b, struct rte_mbuf *m)
 		return ether_set(m, &nh->dst, &node->uplink_mac, nh->vlan);
 	case WAY_TUNNEL:
 		p->out = node->uplink;
-		return ether_set(m, &nh->inner_dst, &node->vtep_mac, 0);
+		return p->l3_off == RTE_ETHER_HDR_LEN || ether_resize(m, RTE_ETHER_HDR_LEN);
 	case WAY_HOST:
 		p->out = node->host;
 		return ether_set(m, &node->host_mac, &GATEWAY_MAC, 0);

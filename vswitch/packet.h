@@ -120,18 +120,23 @@ static inline uint16_t sum_fold(uint64_t s)
 	return (uint16_t)(s + (s >> 16));
 }
 
-// Whether the checksum of an IPv4 header without options is right: the one's complement sum of its words
-// is then a multiple of UINT16_MAX, which it also is before it is folded.
-static inline bool ip4_checksum_is_right(const struct rte_ipv4_hdr *ip)
+// The sum of the words of an IPv4 header without options, not folded.
+static inline uint64_t ip4_sum(const struct rte_ipv4_hdr *ip)
 {
 	uint64_t word[2];
 	uint32_t last;
 
 	memcpy(word, ip, sizeof(word));
 	memcpy(&last, (const uint8_t *)ip + sizeof(word), sizeof(last));
-	uint64_t sum = (word[0] & UINT32_MAX) + (word[0] >> 32) + (word[1] & UINT32_MAX) +
-		       (word[1] >> 32) + last;
-	return sum % UINT16_MAX == 0;
+	return (word[0] & UINT32_MAX) + (word[0] >> 32) + (word[1] & UINT32_MAX) + (word[1] >> 32) +
+	       last;
+}
+
+// Whether the checksum of such a header is right: the one's complement sum of its words is then a multiple
+// of UINT16_MAX, which it also is before it is folded.
+static inline bool ip4_checksum_is_right(const struct rte_ipv4_hdr *ip)
+{
+	return ip4_sum(ip) % UINT16_MAX == 0;
 }
 
 // An Internet checksum after one of its 16-bit words has changed (RFC 1624, equation 3).

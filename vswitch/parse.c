@@ -44,18 +44,12 @@ static inline bool has_l4(const struct rte_mbuf *m, uint16_t off, uint8_t proto)
 
 bool parse_trim(struct rte_mbuf *m, uint32_t len)
 {
+	if (m->pkt_len < len)
+		return false;
 	uint32_t extra = m->pkt_len - len;
-	if (extra == 0)
-		return true;
 	if (m->nb_segs > 1 && extra >= rte_pktmbuf_lastseg(m)->data_len)
 		return false;
 	return rte_pktmbuf_trim(m, (uint16_t)extra) == 0;
-}
-
-// Cuts the packet to len bytes, false if it is shorter.
-static inline bool cut(struct rte_mbuf *m, uint32_t len)
-{
-	return m->pkt_len == len || (m->pkt_len > len && parse_trim(m, len));
 }
 
 // Checks a neighbour solicitation or advertisement and notes the link-layer address in it.
@@ -104,7 +98,7 @@ static enum drop_reason parse_ip4(struct rte_mbuf *m, struct pkt *p)
 	uint16_t header_len = rte_ipv4_hdr_len(ip);
 	uint16_t len = rte_be_to_cpu_16(ip->total_length);
 	if (ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip) || len < header_len ||
-		off + header_len > m->data_len || !cut(m, (uint32_t)off + len))
+		off + header_len > m->data_len || !parse_cut(m, (uint32_t)off + len))
 		return DROP_MALFORMED;
 	if (header_len == sizeof(*ip) ? !ip4_checksum_is_right(ip) : rte_ipv4_cksum(ip) != 0)
 		return DROP_BAD_CHECKSUM;
@@ -175,7 +169,7 @@ static enum drop_reason parse_ip6(struct rte_mbuf *m, struct pkt *p)
 		return DROP_MALFORMED;
 	uint32_t end = p->l3_off + (uint32_t)sizeof(*ip) + rte_be_to_cpu_16(ip->payload_len);
 	uint32_t vtc_flow = rte_be_to_cpu_32(ip->vtc_flow);
-	if (vtc_flow >> 28 != 6 || !cut(m, end))
+	if (vtc_flow >> 28 != 6 || !parse_cut(m, end))
 		return DROP_MALFORMED;
 
 	p->flags |= PKT_IPV6;
@@ -210,7 +204,7 @@ static enum drop_reason parse_arp(struct rte_mbuf *m, struct pkt *p)
 		arp->arp_protocol != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
 		arp->arp_hlen != RTE_ETHER_ADDR_LEN || arp->arp_plen != sizeof(rte_be32_t))
 		return DROP_MALFORMED;
-	(void)parse_trim(m, p->l3_off + (uint32_t)sizeof(*arp)); // one segment: cannot fail
+	(void)parse_cut(m, p->l3_off + (uint32_t)sizeof(*arp)); // one segment: cannot fail
 
 	p->flags |= PKT_ARP;
 	p->src = addr_of_ip4(arp->arp_data.arp_sip);

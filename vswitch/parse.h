@@ -9,6 +9,12 @@
 // dropped. After it, all headers up to layer 4 are known to be there, in the first segment.
 enum drop_reason parse_frame(struct rte_mbuf *m);
 
-// Cuts the packet to len bytes, which must not be more than it has. False if more than padding
-// would have to go from a chain: that is no frame a station sends.
+// What parse_cut() does for a packet that is not of that length.
 bool parse_trim(struct rte_mbuf *m, uint32_t len);
+
+// Cuts the packet to len bytes. False if it is shorter, or if more than padding would have to go from a
+// chain: that is no frame a station sends.
+static inline bool parse_cut(struct rte_mbuf *m, uint32_t len)
+{
+	return m->pkt_len == len || parse_trim(m, len);
+}

@@ -30,7 +30,7 @@ static_assert(sizeof(struct route_slot) <= RTE_CACHE_LINE_SIZE);
 
 // A next hop as it is allocated. What is behind the cache line that workers read is control's.
 struct nexthop_slot {
-	struct nexthop nh;
+	struct tunnel tunnel;
 	struct tables *tables; // whose slot becomes free when the next hop dies
 };
 
@@ -227,9 +227,15 @@ static struct nexthop_slot *nexthop_new(struct tables *t, const struct nexthop *
 	struct nexthop_slot *slot = object_new(sizeof(*slot));
 	if (slot == NULL)
 		return NULL;
-	slot->nh = *nh;
-	slot->nh.id = id;
+	slot->tunnel.nh = *nh;
+	slot->tunnel.nh.id = id;
 	slot->tables = t;
+	if (nh->kind == NEXTHOP_TUNNEL)
+		outer_make(&slot->tunnel.outer, t->node,
+			&(struct tunnel_to){.remote = &nh->remote,
+				.mac = &nh->dst,
+				.vlan = nh->vlan,
+				.inner_mac = &nh->inner_dst});
 	return slot;
 }
 
@@ -244,7 +250,7 @@ int tables_add_nexthop(struct tables *t, const struct nexthop *nh, uint32_t *ret
 
 	take_slot(t, id);
 	t->nexthop_hint = id + 1;
-	atomic_store_explicit(&t->nexthops[id], &slot->nh, memory_order_release);
+	atomic_store_explicit(&t->nexthops[id], &slot->tunnel.nh, memory_order_release);
 	*ret_id = id;
 	return 0;
 }
@@ -258,7 +264,7 @@ int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh)
 		return -ENOMEM;
 
 	const struct nexthop *old = t->nexthops[id];
-	atomic_store_explicit(&t->nexthops[id], &slot->nh, memory_order_release);
+	atomic_store_explicit(&t->nexthops[id], &slot->tunnel.nh, memory_order_release);
 	retire(t, old);
 	return 0;
 }
@@ -267,7 +273,7 @@ int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh)
 static void release_slot(void *obj)
 {
 	struct nexthop_slot *slot = obj;
-	uint32_t id = slot->nh.id;
+	uint32_t id = slot->tunnel.nh.id;
 
 	slot->tables->nexthop_taken[id / 64] &= ~(UINT64_C(1) << id % 64);
 	rte_free(slot);
@@ -332,6 +338,18 @@ int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t 
 	return 0;
 }
 
+static int renew_tunnels(struct tables *t)
+{
+	int ret = 0;
+
+	for (uint32_t id = 0; id < NEXTHOP_MAX; id++) {
+		const struct nexthop *nh = t->nexthops[id];
+		if (nh != NULL && nh->kind == NEXTHOP_TUNNEL && tables_set_nexthop(t, id, nh) < 0)
+			ret = -ENOMEM;
+	}
+	return ret;
+}
+
 int tables_set_node(struct tables *t, const struct node *node)
 {
 	struct node *new = object_copy(node, sizeof(*node));
@@ -339,9 +357,10 @@ int tables_set_node(struct tables *t, const struct node *node)
 		return -ENOMEM;
 
 	const struct node *old = t->node;
+	bool is_same = old != NULL && outer_is_same(old, new);
 	atomic_store_explicit(&t->node, new, memory_order_release);
 	retire(t, old);
-	return 0;
+	return is_same ? 0 : renew_tunnels(t);
 }
 
 int tables_set_vport(struct tables *t, const struct vport *vport)

@@ -15,6 +15,8 @@
 #include <rte_ether.h>
 #include <rte_hash.h>
 
+#include "vswitch/outer.h"
+
 struct port;
 struct rcu;
 
@@ -48,6 +50,17 @@ struct nexthop {
 	uint32_t id; // this next hop's own slot
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct nexthop) == 64);
+
+// What the slot of a NEXTHOP_TUNNEL holds.
+struct tunnel {
+	struct nexthop nh;
+	struct outer outer; // as the node's own end points are now
+};
+
+static inline const struct tunnel *tunnel_of(const struct nexthop *nh)
+{
+	return (const struct tunnel *)nh;
+}
 
 // ── Routes: every known address of the cluster, one by one ─────────────────────────────────────
 
@@ -172,6 +185,8 @@ void tables_del_nexthop(struct tables *t, uint32_t id);
 
 // Publish a copy. Take nothing; 0, -ENOMEM. tables_set_vport also -EINVAL.
 int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t n);
+// tables_set_node renews the headers of all tunnels if they depend on what has changed; where memory
+// is short for one of them, it keeps its old ones, and -ENOMEM is returned.
 int tables_set_node(struct tables *t, const struct node *node);
 int tables_set_vport(struct tables *t, const struct vport *vport); // at vport->index
 void tables_del_vport(struct tables *t, uint16_t index);

@@ -7,7 +7,7 @@
 #define VXLAN_FLAGS 0x08 // a VNI is there, and nothing that would change how to read the packet
 
 // What must be remembered of the outer headers.
-struct outer {
+struct came_by {
 	struct in6_addr src;
 	struct rte_ether_addr mac;
 	uint16_t vlan;
@@ -19,13 +19,15 @@ static bool is_for_vtep(const struct burst *b, struct rte_mbuf *m)
 	const struct pkt *p = pkt(m);
 	const struct node *node = b->node;
 
-	if (!is_ip(p) || p->proto != IPPROTO_UDP || p->l4_off == 0 || (p->flags & PKT_GROUP) != 0)
+	// proto and l4_off are 0 for what is no IP.
+	if (p->proto != IPPROTO_UDP || p->l4_off == 0)
 		return false;
 	const struct rte_udp_hdr *udp = l4_of(m);
-	return udp->dst_port == rte_cpu_to_be_16(node->vxlan_port) &&
-	       !addr_is_unspecified(&p->dst) &&
-	       (addr_equal(&p->dst, &node->vtep4) || addr_equal(&p->dst, &node->vtep6)) &&
-	       rte_is_same_ether_addr(&eth_of(m)->dst_addr, &node->uplink_mac);
+	const struct in6_addr *own = (p->flags & PKT_IPV6) != 0 ? &node->vtep6 : &node->vtep4;
+	// Of a family without an end point own is ::, which is nobody's.
+	return udp->dst_port == rte_cpu_to_be_16(node->vxlan_port) && addr_equal(&p->dst, own) &&
+	       rte_is_same_ether_addr(&eth_of(m)->dst_addr, &node->uplink_mac) &&
+	       !addr_is_unspecified(own);
 }
 
 // Checks the outer headers and strips them.
@@ -40,7 +42,7 @@ static enum drop_reason strip(const struct node *node, struct rte_mbuf *m)
 	if ((p->flags & PKT_FRAGMENT) != 0)
 		return DROP_TUNNEL_FRAGMENT;
 	if (m->data_len < headers || len < sizeof(*udp) + sizeof(*vxlan) ||
-		p->l4_off + len > m->pkt_len || !parse_trim(m, p->l4_off + len))
+		!parse_cut(m, p->l4_off + len))
 		return DROP_MALFORMED;
 	uint32_t vni = rte_be_to_cpu_32(vxlan->vx_vni) >> 8;
 	if (!node->has_vni || vni != node->vni || vxlan->vx_flags != RTE_BE32(VXLAN_FLAGS << 24))
@@ -86,7 +88,7 @@ static bool decap(struct burst *b, struct rte_mbuf *m)
 
 	if (!is_for_vtep(b, m))
 		return true;
-	const struct outer outer = {
+	const struct came_by outer = {
 		.src = p->src, .mac = eth_of(m)->src_addr, .vlan = p->vlan, .tos = p->tos};
 
 	enum drop_reason why = strip(b->node, m);

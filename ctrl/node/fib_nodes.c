@@ -56,7 +56,7 @@ static struct in6_addr outer_hop(const struct fib *f, const struct in6_addr *vte
 	return IN6_IS_ADDR_UNSPECIFIED(gateway) ? *vtep : *gateway;
 }
 
-static struct nexthop tunnel_of(const struct fib *f, const struct fib_node *n)
+static struct nexthop tunnel_nexthop(const struct fib *f, const struct fib_node *n)
 {
 	const struct neighbour *hop = n->neighbour;
 	struct nexthop nh = {.kind = NEXTHOP_UNRESOLVED, .port = VPORT_NONE};
@@ -87,7 +87,7 @@ static void tunnel_write(struct fib *f, const struct fib_node *n)
 {
 	if (n->nexthop == NEXTHOP_NONE)
 		return;
-	const struct nexthop nh = tunnel_of(f, n);
+	const struct nexthop nh = tunnel_nexthop(f, n);
 	const struct nexthop *now = f->tables->nexthops[n->nexthop];
 	if (now != NULL && same_tunnel(now, &nh))
 		return;
@@ -168,7 +168,7 @@ static void tunnel_set(struct fib *f, struct fib_node *n, const struct nodeinfo 
 		tunnel_write(f, n);
 		return;
 	}
-	const struct nexthop nh = tunnel_of(f, n);
+	const struct nexthop nh = tunnel_nexthop(f, n);
 	int ret = tables_add_nexthop(f->tables, &nh, &n->nexthop);
 	if (ret < 0) {
 		(void)log_err(ret, "tunnel to node '%s' does not fit in the tables", n->name);
