@@ -98,6 +98,7 @@ static void describe(struct afxdp *a, const struct afxdp_conf *conf)
 	p->ops = &ops;
 	p->pool = conf->pool;
 	p->n_rxq = 1;
+	p->numa_node = SOCKET_ID_ANY;
 	p->mtu = conf->mtu;
 	p->mac = conf->mac;
 	(void)snprintf(p->name, sizeof(p->name), "%s", conf->name);

@@ -68,6 +68,7 @@ struct port {
 	const struct port_ops *ops;
 	struct rte_mempool *pool; // where received frames live; the switch's, not owned
 	uint16_t n_rxq; // fixed while open
+	int16_t numa_node; // where the device is; SOCKET_ID_ANY: nowhere in particular, or unknown
 	uint16_t mtu; // longest IP packet, bytes
 	struct rte_ether_addr mac; // uplink: the NIC's; others: as configured
 	char name[PORT_NAME_MAX];

@@ -142,6 +142,7 @@ struct port *ring_open(const char *name, struct rte_mempool *pool, uint16_t size
 	r->port.ops = &ring_ops;
 	r->port.pool = pool;
 	r->port.n_rxq = 1;
+	r->port.numa_node = SOCKET_ID_ANY;
 	r->port.mtu = UINT16_MAX;
 	(void)rte_strscpy(r->port.name, name, sizeof(r->port.name));
 	(void)rte_strscpy(r->port.detail, "in process", sizeof(r->port.detail));

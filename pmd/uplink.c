@@ -369,6 +369,7 @@ static int device_init(struct uplink *u, const struct uplink_conf *conf, const c
 		return ret;
 	}
 	u->dev = info.device;
+	u->port.numa_node = (int16_t)rte_eth_dev_socket_id(u->id);
 	u->port.n_rxq = least(conf->n_rxq, info.max_rx_queues);
 	u->n_txq = least(conf->n_workers, info.max_tx_queues);
 	u->linear_only = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0;

@@ -174,6 +174,7 @@ static int vhost_init(struct vhost *v, const struct vhost_conf *conf)
 	v->port.ops = &vhost_ops;
 	v->port.pool = conf->pool;
 	v->port.n_rxq = conf->n_queue_pairs;
+	v->port.numa_node = SOCKET_ID_ANY;
 	v->port.mtu = conf->mtu;
 	v->port.mac = conf->mac;
 	(void)rte_strscpy(v->port.name, conf->name, sizeof(v->port.name));

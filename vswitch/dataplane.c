@@ -7,6 +7,7 @@
 #include "vswitch/counter.h"
 #include "vswitch/ports.h"
 #include "vswitch/rcu.h"
+#include "vswitch/rebalance.h"
 #include "vswitch/worker.h"
 
 #include <rte_errno.h>
@@ -34,6 +35,7 @@ struct dataplane {
 	uint16_t n_launched;
 	struct worker *worker[RTE_MAX_LCORE];
 	struct ports ports;
+	struct rebalance rebalance;
 };
 
 // ── Ports ──────────────────────────────────────────────────────────────────────────────────────
@@ -57,6 +59,21 @@ void dataplane_port_counters(
 	const struct dataplane *dp, uint16_t index, struct port_counters *ret_counters)
 {
 	ports_counters(&dp->ports, index, ret_counters);
+}
+
+int dataplane_move_queue(struct dataplane *dp, uint16_t port, uint16_t queue, uint16_t worker)
+{
+	int ret = ports_move_queue(&dp->ports, port, queue, worker);
+
+	if (dp->ports.n_moving > 0)
+		(void)eventfd_write(dp->punt_fd, 1); // see dataplane_poll
+	return ret;
+}
+
+int dataplane_queue_info(
+	const struct dataplane *dp, uint16_t port, uint16_t queue, struct queue_info *ret_info)
+{
+	return ports_queue_info(&dp->ports, port, queue, ret_info);
 }
 
 // ── Packets and messages ───────────────────────────────────────────────────────────────────────
@@ -93,11 +110,12 @@ void dataplane_poll(struct dataplane *dp, void (*punt)(const struct punt *p, voi
 			punt(&p, arg);
 		more = more || !punt_ring_is_empty(ring);
 	}
-	if (more)
-		(void)eventfd_write(dp->punt_fd, 1);
-
 	ports_poll(&dp->ports);
+	rebalance_poll(&dp->rebalance, &dp->ports);
 	(void)rcu_poll(dp->rcu);
+	// A queue that nobody polls cannot wait for the caller's timer.
+	if (more || dp->ports.n_moving > 0)
+		(void)eventfd_write(dp->punt_fd, 1);
 }
 
 void dataplane_worker_counters(
@@ -115,6 +133,7 @@ void dataplane_worker_counters(
 		.punts_lost = counter_read(&w->punts.lost),
 		.cycles_busy = counter_read(&w->cycles_busy),
 		.cycles_idle = counter_read(&w->cycles_idle),
+		.numa_node = (int16_t)rte_lcore_to_socket_id(w->lcore),
 	};
 	for (uint32_t i = 0; i < list->n; i++)
 		ret_counters->n_queues += list->queue[i].id != 0;
@@ -244,6 +263,7 @@ int dataplane_open(const struct dataplane_conf *conf, struct dataplane **ret_dp)
 		.worker = dp->worker,
 		.n_workers = dp->n_workers,
 	};
+	rebalance_init(&dp->rebalance, &conf->rebalance);
 	ret = open_inject(dp);
 	if (ret < 0)
 		goto close;

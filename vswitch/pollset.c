@@ -67,6 +67,12 @@ void pollset_fini(struct pollset *s)
 		(void)close(s->epoll_fd);
 }
 
+static void set_wakeup(const struct poll_queue *q, bool on)
+{
+	if (q->dev->ops->rx_wakeup != NULL)
+		q->dev->ops->rx_wakeup(q->dev, q->queue, on);
+}
+
 // ── The list ───────────────────────────────────────────────────────────────────────────────────
 
 static void forget(struct pollset *s, uint16_t place)
@@ -104,6 +110,7 @@ void pollset_follow(struct pollset *s, const struct poll_list *list, uint64_t no
 			*state = (struct queue_state){
 				.id = list->queue[i].id, .fd = -1, .last = now};
 			s->last_packet = now;
+			set_wakeup(&list->queue[i], false); // another worker may have wanted it
 		}
 		if (!state->cold)
 			s->hot[s->n_hot++] = i;
@@ -111,12 +118,6 @@ void pollset_follow(struct pollset *s, const struct poll_list *list, uint64_t no
 }
 
 // ── Hot and cold ───────────────────────────────────────────────────────────────────────────────
-
-static void set_wakeup(const struct poll_queue *q, bool on)
-{
-	if (q->dev->ops->rx_wakeup != NULL)
-		q->dev->ops->rx_wakeup(q->dev, q->queue, on);
-}
 
 // Watches fd for one report, whether or not it was watched before.
 static bool watch(struct pollset *s, uint16_t place, int fd)

@@ -1,150 +1,10 @@
-// A poll list is never edited: workers get a new one, with the queue in a free place or without it.
 #include "vswitch/ports.h"
 
 #include "vswitch/counter.h"
 #include "vswitch/rcu.h"
+#include "vswitch/seats.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-// ── Poll lists ─────────────────────────────────────────────────────────────────────────────────
-
-// New poll lists, one for each worker that needs one, built before any of them is published.
-struct new_lists {
-	struct poll_list *list[RTE_MAX_LCORE];
-};
-
-static const struct poll_list *list_of(const struct worker *w)
-{
-	return atomic_load_explicit(&w->list, memory_order_relaxed);
-}
-
-// A copy with n places.
-static struct poll_list *list_new(const struct poll_list *from, uint32_t n, uint64_t version)
-{
-	struct poll_list *list = calloc(1, sizeof(*list) + n * sizeof(list->queue[0]));
-	if (list == NULL)
-		return NULL;
-	list->version = version;
-	list->n = n;
-	memcpy(list->queue, from->queue, from->n * sizeof(list->queue[0]));
-	return list;
-}
-
-static void lists_free(struct ports *ps, struct new_lists *lists)
-{
-	for (uint16_t i = 0; i < ps->n_workers; i++)
-		free(lists->list[i]);
-}
-
-static void lists_publish(struct ports *ps, struct new_lists *lists)
-{
-	for (uint16_t i = 0; i < ps->n_workers; i++) {
-		struct worker *w = ps->worker[i];
-		const struct poll_list *old = list_of(w);
-
-		if (lists->list[i] == NULL)
-			continue;
-		atomic_store_explicit(&w->list, lists->list[i], memory_order_release);
-		rcu_defer(ps->rcu, free, (void *)(uintptr_t)old);
-		pollset_wake(&w->poll);
-	}
-}
-
-// The list that will be worker i's: a copy of the current one with room for `extra` more queues.
-static struct poll_list *editable(
-	struct ports *ps, struct new_lists *lists, uint16_t i, uint32_t extra)
-{
-	const struct poll_list *from =
-		lists->list[i] != NULL ? lists->list[i] : list_of(ps->worker[i]);
-
-	if (lists->list[i] != NULL && extra == 0)
-		return lists->list[i];
-	struct poll_list *list = list_new(from, from->n + extra, ++ps->list_version);
-	if (list == NULL)
-		return NULL;
-	free(lists->list[i]);
-	lists->list[i] = list;
-	return list;
-}
-
-static int list_add(
-	struct ports *ps, struct new_lists *lists, uint16_t worker, struct poll_queue queue)
-{
-	const struct poll_list *from =
-		lists->list[worker] != NULL ? lists->list[worker] : list_of(ps->worker[worker]);
-	uint32_t place = 0;
-
-	while (place < from->n && from->queue[place].id != 0)
-		place++;
-	if (place == POLL_QUEUES_MAX)
-		return -ENOSPC;
-	struct poll_list *list = editable(ps, lists, worker, place == from->n ? 1 : 0);
-	if (list == NULL)
-		return -ENOMEM;
-	list->queue[place] = queue;
-	return 0;
-}
-
-// ── Which worker polls what ────────────────────────────────────────────────────────────────────
-
-// How many queues the worker has of ports of that kind, and in all.
-static uint32_t load_of(const struct ports *ps, uint16_t worker, enum vport_kind kind)
-{
-	uint32_t same_kind = 0;
-	uint32_t all = 0;
-
-	for (uint16_t i = 0; i < VPORT_MAX; i++) {
-		const struct port_entry *e = &ps->port[i];
-		if (e->state != PORT_PUBLISHED)
-			continue;
-		for (uint16_t q = 0; q < e->dev->n_rxq; q++) {
-			all += e->worker[q] == worker;
-			same_kind += e->worker[q] == worker && e->kind == kind;
-		}
-	}
-	return same_kind * VPORT_MAX * PORT_QUEUES_MAX + all;
-}
-
-// Queues of a kind are spread evenly, since those of an uplink carry more than those of pods. The
-// control thread's few packets are the first worker's. `given` is what workers get besides.
-static uint16_t choose_worker(const struct ports *ps, enum vport_kind kind, const uint32_t *given)
-{
-	uint16_t best = 0;
-	uint64_t best_load = UINT64_MAX;
-
-	if (kind == VPORT_CONTROL)
-		return 0;
-	for (uint16_t i = 0; i < ps->n_workers; i++) {
-		uint64_t load =
-			load_of(ps, i, kind) + (uint64_t)given[i] * VPORT_MAX * PORT_QUEUES_MAX;
-		if (load < best_load) {
-			best = i;
-			best_load = load;
-		}
-	}
-	return best;
-}
-
-// Builds the lists that give every queue of the port to a worker. 0 or -errno.
-static int distribute(struct ports *ps, struct port_entry *e, struct new_lists *lists)
-{
-	uint32_t given[RTE_MAX_LCORE] = {0};
-	int ret = 0;
-
-	for (uint16_t q = 0; q < e->dev->n_rxq && ret == 0; q++) {
-		uint16_t worker = choose_worker(ps, e->kind, given);
-		given[worker]++;
-		e->worker[q] = worker;
-		const struct poll_queue queue = {
-			.dev = e->dev, .id = ++ps->last_queue_id, .vport = e->index, .queue = q};
-		ret = list_add(ps, lists, worker, queue);
-	}
-	if (ret < 0)
-		lists_free(ps, lists);
-	return ret;
-}
 
 // ── Ports ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,7 +35,7 @@ int ports_add_at(struct ports *ps, struct vport *vport, uint16_t index)
 	e->index = index;
 	e->kind = vport->kind;
 	e->closed = NULL;
-	ret = distribute(ps, e, &lists);
+	ret = seats_give(ps, e, &lists);
 	if (ret < 0)
 		return ret;
 	numbered.index = index;
@@ -233,17 +93,8 @@ static void unlist(struct ports *ps, struct port_entry *e)
 {
 	struct new_lists lists = {0};
 
-	for (uint16_t q = 0; q < e->dev->n_rxq; q++) {
-		struct poll_list *list = editable(ps, &lists, e->worker[q], 0);
-		if (list == NULL) {
-			lists_free(ps, &lists);
-			return;
-		}
-		for (uint32_t i = 0; i < list->n; i++) {
-			if (list->queue[i].dev == e->dev && list->queue[i].queue == q)
-				list->queue[i] = (struct poll_queue){0};
-		}
-	}
+	if (seats_take(ps, e, &lists) < 0)
+		return;
 	lists_publish(ps, &lists);
 	e->state = PORT_CLOSING;
 	rcu_defer(ps->rcu, port_gone, e);
@@ -278,12 +129,38 @@ void ports_counters(const struct ports *ps, uint16_t index, struct port_counters
 	*ret_counters = now;
 }
 
+int ports_move_queue(struct ports *ps, uint16_t index, uint16_t queue, uint16_t worker)
+{
+	if (!is_published(ps, index) || queue >= ps->port[index].dev->n_rxq ||
+		worker >= ps->n_workers)
+		return -ENOENT;
+	if (ps->port[index].kind == VPORT_CONTROL)
+		return -EPERM;
+	return seat_move(ps, &ps->port[index], queue, worker);
+}
+
+int ports_queue_info(
+	const struct ports *ps, uint16_t index, uint16_t queue, struct queue_info *ret_info)
+{
+	if (!is_published(ps, index) || queue >= ps->port[index].dev->n_rxq)
+		return -ENOENT;
+	const struct port_entry *e = &ps->port[index];
+	const struct seat *seat = &e->seat[queue];
+	*ret_info = (struct queue_info){.worker = seat->worker,
+		.numa_node = e->dev->numa_node,
+		.n_moves = seat->n_moves,
+		.load = ps->interval > 0 ? (unsigned)(seat->load * 1000 / ps->interval) : 0,
+		.counters = seat_counters(ps, seat)};
+	return 0;
+}
+
 void ports_poll(struct ports *ps)
 {
 	for (uint16_t i = 0; i < VPORT_MAX; i++) {
 		if (ps->port[i].state == PORT_LISTED)
 			unlist(ps, &ps->port[i]);
 	}
+	seats_poll(ps);
 }
 
 void ports_fini(struct ports *ps)

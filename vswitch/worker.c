@@ -51,13 +51,13 @@ static void settle_punts(struct worker *w, struct burst *b)
 }
 
 // Takes the burst in w->burst, which came from `in`, through its pipeline and to the outbox.
-static void process(struct worker *w, const struct vport *in)
+static void process(struct worker *w, const struct vport *in, uint64_t now)
 {
 	struct burst *b = &w->burst;
 	struct port_count *count = &w->count[in->index];
 
 	burst_begin(b, w->tables, in, &count->icmp_limit);
-	b->now = rte_rdtsc();
+	b->now = now;
 	count_received(count, b);
 
 	pipeline_run(pipeline_of(in->kind), b);
@@ -71,7 +71,7 @@ static void process(struct worker *w, const struct vport *in)
 }
 
 // Receives and processes one burst. Returns how many packets it had.
-static uint16_t poll_queue(struct worker *w, const struct poll_queue *q)
+static uint16_t poll_queue(struct worker *w, const struct poll_queue *q, uint64_t now)
 {
 	struct burst *b = &w->burst;
 
@@ -83,8 +83,18 @@ static uint16_t poll_queue(struct worker *w, const struct poll_queue *q)
 	if (n == 0)
 		return 0;
 	b->n = n;
-	process(w, in);
+	process(w, in, now);
 	return n;
+}
+
+// Counts a burst that took from `start` until now, which is returned.
+static uint64_t count_burst(struct queue_count *count, uint16_t packets, uint64_t start)
+{
+	uint64_t end = rte_rdtsc();
+
+	counter_add(&count->packets, packets);
+	counter_add(&count->cycles, end - start);
+	return end;
 }
 
 // Polls every hot queue once. Returns the number of packets.
@@ -92,23 +102,26 @@ static uint64_t poll_round(struct worker *w, uint64_t now)
 {
 	struct pollset *s = &w->poll;
 	uint64_t packets = 0;
+	uint64_t start = now;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < s->n_hot; i++) {
 		uint16_t place = s->hot[i];
 		const struct poll_queue *q = &s->list->queue[place];
 
-		uint16_t n = poll_queue(w, q);
+		uint16_t n = poll_queue(w, q, start);
 		if (n == 0 && pollset_arm(s, place, now)) {
-			n = poll_queue(w, q);
+			n = poll_queue(w, q, start);
 			if (n == 0) {
 				pollset_cool(s, place);
 				continue;
 			}
 			pollset_disarm(s, place);
 		}
-		if (n > 0)
+		if (n > 0) {
 			pollset_touch(s, place, now);
+			start = count_burst(&w->queue[place], n, start);
+		}
 		packets += n;
 		s->hot[kept++] = place;
 	}

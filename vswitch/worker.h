@@ -20,6 +20,12 @@ struct port_count {
 	_Atomic uint64_t drops[DROP_REASON_COUNT];
 } __attribute__((aligned(64)));
 
+// What one worker counts of the queue at one place of its list, whichever that is. worker: w, control: r
+struct queue_count {
+	_Atomic uint64_t packets,
+		cycles; // TSC cycles from poll to outbox, of polls that found packets
+};
+
 struct worker {
 	uint16_t number;
 	unsigned lcore;
@@ -39,6 +45,7 @@ struct worker {
 	struct outbox out;
 	struct burst burst;
 	struct punt_ring punts;
+	struct queue_count queue[POLL_QUEUES_MAX];
 	struct port_count count[VPORT_MAX]; // by the port's number
 } __attribute__((aligned(64)));
 

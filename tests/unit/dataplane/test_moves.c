@@ -1,0 +1,267 @@
+// Queues that change from one worker to another, by hand and by their load, while frames pass: none is
+// lost, none overtakes another. Also run under ThreadSanitizer.
+#include "tests/unit/dataplane/eal.h"
+#include "tests/unit/dataplane/rings.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LAG 400 // frames under way
+#define INTERVAL_MS 20
+
+static uint16_t worker_of(uint16_t at)
+{
+	struct queue_info info;
+
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &info), 0);
+	return info.worker;
+}
+
+static uint16_t moves_of(uint16_t at)
+{
+	struct queue_info info;
+
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &info), 0);
+	return info.n_moves;
+}
+
+// Moves the queue and waits until it has arrived.
+static void move(uint16_t at, uint16_t to)
+{
+	uint64_t n = worker(to).n_queues + (worker_of(at) != to);
+	time_t end = deadline();
+
+	assert_int_equal(dataplane_move_queue(dp, at, 0, to), 0);
+	while (worker(to).n_queues < n)
+		work(end);
+	assert_int_equal(worker_of(at), to);
+}
+
+// ── By hand ────────────────────────────────────────────────────────────────────────────────────
+
+static void frames_keep_their_order_and_none_is_lost_while_their_queue_moves(void **)
+{
+	const uint32_t n = 60000;
+	struct port *a = new_ring(RING), *b = new_ring(RING);
+	uint16_t at_a = publish(a, VPORT_POD), at_b = publish(b, VPORT_POD);
+	unsigned moves = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		feed(a, frame(at_b, 0, i));
+		if (i >= LAG)
+			assert_int_equal(next(b), i - LAG);
+		if (i % 64 != 0)
+			continue;
+		int ret = dataplane_move_queue(dp, at_a, 0, (uint16_t)(1 - worker_of(at_a)));
+		assert_true(ret == 0 || ret == -EBUSY);
+		moves += ret == 0;
+		dataplane_poll(dp, no_punt, NULL);
+	}
+	for (uint32_t i = n - LAG; i < n; i++)
+		assert_int_equal(next(b), i);
+	assert_true(moves >= 10);
+	assert_int_equal(moves_of(at_a), moves);
+	assert_int_equal(counters(at_a).rx_packets, n);
+	assert_int_equal(counters(at_b).tx_packets, n);
+	for (unsigned why = 0; why < DROP_REASON_COUNT; why++)
+		assert_int_equal(counters(at_a).drops[why], 0);
+	assert_true(worker(0).packets > 0);
+	assert_true(worker(1).packets > 0);
+}
+
+static void queue_that_moves_while_its_worker_sleeps_is_heard_by_the_other(void **)
+{
+	struct port *a = new_ring(RING), *b = new_ring(RING);
+	uint16_t at_a = publish(a, VPORT_POD), at_b = publish(b, VPORT_POD);
+
+	for (uint32_t i = 0; i < 200; i++) {
+		(void)usleep(i % 4 * 200); // it rests after 100
+		uint16_t to = (uint16_t)(1 - worker_of(at_a));
+		move(at_a, to);
+		uint64_t before = worker(to).packets;
+		(void)usleep(i / 4 % 4 * 200);
+		feed(a, frame(at_b, 0, i));
+		assert_int_equal(next(b), i);
+		time_t end = deadline();
+		while (worker(to).packets == before) // it counts at the end of its round
+			work(end);
+	}
+}
+
+static void port_whose_queue_is_on_its_way_can_be_removed(void **)
+{
+	for (uint32_t i = 0; i < 200; i++) {
+		uint16_t at = publish(new_ring(64), VPORT_POD);
+		unsigned closed = 0;
+		assert_int_equal(dataplane_move_queue(dp, at, 0, (uint16_t)(1 - worker_of(at))), 0);
+		if (i % 2 == 0)
+			dataplane_poll(dp, no_punt, NULL);
+		dataplane_del_port(dp, at, flag, &closed);
+		time_t end = deadline();
+		while (closed == 0)
+			work(end);
+	}
+	assert_int_equal(worker(0).n_queues + worker(1).n_queues, 1); // the control thread's own
+}
+
+static void queue_counts_on_at_its_new_place(void **)
+{
+	struct port *a = new_ring(RING), *b = new_ring(RING);
+	uint16_t at_a = publish(a, VPORT_POD), at_b = publish(b, VPORT_POD);
+	struct queue_info info;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		feed(a, frame(at_b, 0, i));
+		assert_int_equal(next(b), i);
+		// The burst is counted after it was sent.
+		time_t end = deadline();
+		do {
+			work(end);
+			assert_int_equal(dataplane_queue_info(dp, at_a, 0, &info), 0);
+		} while (info.counters.packets < i + 1);
+		assert_int_equal(info.counters.packets, i + 1);
+		assert_true(info.counters.cycles > 0);
+		move(at_a, (uint16_t)(1 - worker_of(at_a)));
+	}
+	remove_port(at_a);
+	uint16_t at = publish(new_ring(64), VPORT_POD);
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &info), 0);
+	assert_int_equal(info.counters.packets, 0);
+	assert_int_equal(info.n_moves, 0);
+}
+
+static void what_cannot_be_moved_is_refused(void **)
+{
+	uint16_t at = publish(new_ring(64), VPORT_POD);
+
+	assert_int_equal(dataplane_move_queue(dp, at, 1, 0), -ENOENT);
+	assert_int_equal(dataplane_move_queue(dp, at, 0, 2), -ENOENT);
+	assert_int_equal(dataplane_move_queue(dp, (uint16_t)(at + 1), 0, 0), -ENOENT);
+	assert_int_equal(dataplane_move_queue(dp, VPORT_MAX - 1, 0, 1), -EPERM);
+	assert_int_equal(dataplane_move_queue(dp, at, 0, worker_of(at)), 0);
+	assert_int_equal(moves_of(at), 0);
+	assert_int_equal(dataplane_move_queue(dp, at, 0, (uint16_t)(1 - worker_of(at))), 0);
+	assert_int_equal(dataplane_move_queue(dp, at, 0, 0), -EBUSY);
+}
+
+// ── By load ────────────────────────────────────────────────────────────────────────────────────
+
+static struct queue_move last_move;
+static unsigned n_told;
+
+static void told(const struct queue_move *m, void *)
+{
+	last_move = *m;
+	n_told++;
+}
+
+static void open_rebalancing(unsigned load)
+{
+	const struct dataplane_conf conf = {
+		.n_workers = 2,
+		.n_buffers = 16384,
+		.n_routes = 1024,
+		.rebalance = {.interval_ms = INTERVAL_MS,
+			.load = load,
+			.gain = 25,
+			.n_intervals = 2,
+			.moved = told},
+	};
+	n_told = 0;
+	assert_int_equal(dataplane_open(&conf, &dp), 0);
+}
+
+// Sends some frames by each of n ports.
+static void load(struct port *const *in, uint16_t out, uint32_t n, struct port *sink)
+{
+	for (uint32_t i = 0; i < n * 100; i++)
+		feed(in[i % n], frame(out, 0, i));
+	for (uint32_t i = 0; i < n * 100; i++)
+		(void)next(sink);
+	dataplane_poll(dp, no_punt, NULL);
+}
+
+static void queues_of_a_busy_worker_move_to_the_other_one(void **)
+{
+	open_rebalancing(1);
+	struct port *in[] = {new_ring(RING), new_ring(RING)}, *out = new_ring(RING);
+	uint16_t at[] = {publish(in[0], VPORT_POD), publish(in[1], VPORT_POD)};
+	uint16_t at_out = publish(out, VPORT_POD);
+	time_t end = deadline();
+
+	move(at[0], 0);
+	move(at[1], 0);
+	while (n_told == 0) {
+		load(in, at_out, 2, out);
+		assert_true(time(NULL) < end);
+	}
+	assert_true(last_move.port == at[0] || last_move.port == at[1]);
+	assert_int_equal(last_move.queue, 0);
+	assert_int_equal(last_move.from, 0);
+	assert_int_equal(last_move.to, 1);
+	while (worker_of(at[0]) == worker_of(at[1])) // it is on its way
+		work(end);
+}
+
+// Loads the ports for some intervals, which must not move anything.
+static void load_in_vain(struct port *const *in, uint32_t n)
+{
+	struct port *out = new_ring(RING);
+	uint16_t at_out = publish(out, VPORT_POD);
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	int64_t start = t.tv_sec * 1000 + t.tv_nsec / 1000000, now;
+	do {
+		load(in, at_out, n, out);
+		(void)clock_gettime(CLOCK_MONOTONIC, &t);
+		now = t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	} while (now - start < 10 * INTERVAL_MS);
+	assert_int_equal(n_told, 0);
+}
+
+static void below_the_load_nothing_moves(void **)
+{
+	open_rebalancing(1000); // percent, which no worker has
+	struct port *in[] = {new_ring(RING), new_ring(RING)};
+	move(publish(in[0], VPORT_POD), 0);
+	move(publish(in[1], VPORT_POD), 0);
+
+	load_in_vain(in, 2);
+}
+
+static void load_of_a_single_queue_is_not_moved_about(void **)
+{
+	open_rebalancing(1);
+	struct port *in[] = {new_ring(RING)};
+	uint16_t at = publish(in[0], VPORT_POD);
+	struct queue_info info;
+
+	load_in_vain(in, 1);
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &info), 0);
+	assert_true(info.load > 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST_LOAD(f) cmocka_unit_test_teardown(f, teardown)
+
+int main(void)
+{
+	eal_start("dp-moves", "0@(0-1),1@(0-1),2@(0-1)");
+	const struct CMUnitTest tests[] = {
+		TEST(frames_keep_their_order_and_none_is_lost_while_their_queue_moves),
+		TEST(queue_that_moves_while_its_worker_sleeps_is_heard_by_the_other),
+		TEST(port_whose_queue_is_on_its_way_can_be_removed),
+		TEST(queue_counts_on_at_its_new_place),
+		TEST(what_cannot_be_moved_is_refused),
+		TEST_LOAD(queues_of_a_busy_worker_move_to_the_other_one),
+		TEST_LOAD(below_the_load_nothing_moves),
+		TEST_LOAD(load_of_a_single_queue_is_not_moved_about),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
