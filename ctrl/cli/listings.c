@@ -127,6 +127,7 @@ static const struct column neighbour_columns[] = {
 static const struct column worker_columns[] = {
 	{.header = "WORKER", .path = "worker", .right = true},
 	{.header = "LCORE", .path = "lcore", .right = true},
+	{.header = "NUMA", .path = "numa_node", .right = true},
 	{.header = "QUEUES", .path = "queues", .right = true},
 	{.header = "PACKETS", .path = "packets", .right = true},
 	{.header = "CYCLES/PACKET", .path = "cycles_per_packet", .right = true},
@@ -134,6 +135,19 @@ static const struct column worker_columns[] = {
 	{.header = "ROUNDS", .path = "rounds", .right = true},
 	{.header = "BUSYROUNDS", .path = "busy_rounds", .right = true},
 	{.header = "SLEEPS", .path = "sleeps", .right = true},
+	{0},
+};
+
+static const struct column queue_columns[] = {
+	{.header = "PORT", .path = "port", .right = true},
+	{.header = "NAME", .path = "name"},
+	{.header = "QUEUE", .path = "queue", .right = true},
+	{.header = "WORKER", .path = "worker", .right = true},
+	{.header = "LOAD%", .path = "load_percent", .right = true},
+	{.header = "PACKETS", .path = "packets", .right = true},
+	{.header = "CYCLES/PACKET", .path = "cycles_per_packet", .right = true},
+	{.header = "MOVES", .path = "moves", .right = true},
+	{.header = "NUMA", .path = "numa_node", .right = true},
 	{0},
 };
 
@@ -169,6 +183,9 @@ const struct listing show_listings[] = {
 		.help = "stations on the uplink's VLANs",
 		.columns = neighbour_columns},
 	{.name = "worker", .help = "the polling threads", .columns = worker_columns},
+	{.name = "queue",
+		.help = "which worker polls what, and how much of its CPU that took lately",
+		.columns = queue_columns},
 	{.name = "drop", .help = "dropped packets by port and reason", .columns = drop_columns},
 	{.name = "version", .help = "the daemon itself", .columns = version_columns},
 	{0},

@@ -92,6 +92,10 @@ static int defaults(struct config *c)
 	c->masquerade = true;
 	c->n_buffers = 16384;
 	c->hugepages = true;
+	c->rebalance_interval = 10;
+	c->rebalance_load = 80;
+	c->rebalance_gain = 25;
+	c->rebalance_times = 3;
 	c->afxdp_ring = 256;
 	c->vhost_queues = 1;
 	c->attach_timeout_ms = 10000;

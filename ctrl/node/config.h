@@ -47,6 +47,11 @@ struct config {
 	bool busy; // workers.busy: false
 	uint32_t n_buffers; // workers.buffers: 16384
 	uint32_t memory_mb; // workers.memory: 0 = as needed
+	// workers.rebalance: when queues move between workers
+	uint32_t rebalance_interval; // .interval: 10 seconds, 0 = never
+	uint32_t rebalance_load; // .load: 80 percent of a CPU
+	uint32_t rebalance_gain; // .gain: 25 percent
+	uint32_t rebalance_times; // .times: 3
 	bool hugepages; // workers.hugepages: true = use them when there are any
 
 	bool afxdp_native; // ports.afxdp.mode: generic | native

@@ -115,6 +115,16 @@ int daemon_directories(const struct config *c)
 	return 0;
 }
 
+static void queue_moved(const struct queue_move *m, void *daemon)
+{
+	struct daemon *d = daemon;
+	const struct vport *vport = dataplane_tables(d->dp)->vports[m->port];
+
+	d->n_moves++;
+	log_notice("queue %u of port %u '%s' (%u %% of a CPU) moves from worker %u to worker %u",
+		m->queue, m->port, vport->name, m->load, m->from, m->to);
+}
+
 static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 {
 	const struct dataplane_conf conf = {
@@ -122,6 +132,12 @@ static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 		.busy = d->config.busy,
 		.n_buffers = d->config.n_buffers,
 		.n_routes = ROUTES_MAX,
+		.rebalance = {.interval_ms = d->config.rebalance_interval * 1000,
+			.load = d->config.rebalance_load,
+			.gain = d->config.rebalance_gain,
+			.n_intervals = d->config.rebalance_times,
+			.moved = queue_moved,
+			.arg = d},
 	};
 
 	int ret = dataplane_open(&conf, &d->dp);

@@ -29,6 +29,7 @@ struct daemon {
 	bool hugepages; // EAL has them
 	time_t started;
 	struct dataplane *dp;
+	uint64_t n_moves; // of queues between workers
 	bool has_wires; // uplink and host port were opened, or half of them
 	struct store *store;
 	struct cache *cache;

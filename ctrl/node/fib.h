@@ -76,3 +76,4 @@ cJSON *fib_show_nexthops(const struct fib *f);
 cJSON *fib_show_neighbours(const struct fib *f);
 cJSON *fib_show_drops(const struct fib *f);
 cJSON *fib_show_workers(const struct fib *f);
+cJSON *fib_show_queues(const struct fib *f);

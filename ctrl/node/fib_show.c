@@ -240,6 +240,7 @@ cJSON *fib_show_workers(const struct fib *f)
 		uint64_t cycles = c.cycles_busy + c.cycles_idle;
 		add_number(record, "worker", i);
 		add_number(record, "lcore", c.lcore);
+		(void)cJSON_AddNumberToObject(record, "numa_node", c.numa_node);
 		add_number(record, "queues", c.n_queues);
 		add_number(record, "packets", c.packets);
 		add_number(record, "rounds", c.rounds);
@@ -249,6 +250,38 @@ cJSON *fib_show_workers(const struct fib *f)
 			record, "cycles_per_packet", c.packets > 0 ? c.cycles_busy / c.packets : 0);
 		(void)cJSON_AddNumberToObject(record, "busy_percent",
 			cycles > 0 ? (double)(c.cycles_busy / (cycles / 1000 + 1)) / 10 : 0);
+	}
+	return items;
+}
+
+static void add_queue(cJSON *items, const struct fib *f, const struct vport *vport, uint16_t q)
+{
+	struct queue_info info;
+
+	if (dataplane_queue_info(f->dp, vport->index, q, &info) < 0)
+		return;
+	cJSON *record = add_record(items);
+	add_number(record, "port", vport->index);
+	(void)cJSON_AddStringToObject(record, "name", vport->name);
+	add_number(record, "queue", q);
+	add_number(record, "worker", info.worker);
+	(void)cJSON_AddNumberToObject(record, "load_percent", info.load / 10.0);
+	add_number(record, "packets", info.counters.packets);
+	add_number(record, "cycles_per_packet",
+		info.counters.packets > 0 ? info.counters.cycles / info.counters.packets : 0);
+	add_number(record, "moves", info.n_moves);
+	(void)cJSON_AddNumberToObject(record, "numa_node", info.numa_node);
+}
+
+cJSON *fib_show_queues(const struct fib *f)
+{
+	cJSON *items = cJSON_CreateArray();
+
+	for (uint16_t i = 0; i < VPORT_MAX; i++) {
+		const struct vport *vport = f->tables->vports[i];
+		for (uint16_t q = 0; vport != NULL && vport->dev != NULL && q < vport->dev->n_rxq;
+			q++)
+			add_queue(items, f, vport, q);
 	}
 	return items;
 }

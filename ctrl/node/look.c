@@ -160,6 +160,7 @@ static const struct show shows[] = {
 	{.what = "neighbour", .of_fib = fib_show_neighbours},
 	{.what = "drop", .of_fib = fib_show_drops},
 	{.what = "worker", .of_fib = fib_show_workers},
+	{.what = "queue", .of_fib = fib_show_queues},
 	{.what = "version", .of_daemon = show_version},
 };
 

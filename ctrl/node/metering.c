@@ -133,6 +133,16 @@ static void collect_idle(struct metric_sink *sink, void *d)
 		sink, d, offsetof(struct worker_counters, cycles_idle), (double)rte_get_tsc_hz());
 }
 
+static void collect_queues(struct metric_sink *sink, void *d)
+{
+	emit_workers(sink, d, offsetof(struct worker_counters, n_queues), 1);
+}
+
+static void collect_moves(struct metric_sink *sink, void *d)
+{
+	metric_emit(sink, NULL, (double)((const struct daemon *)d)->n_moves);
+}
+
 static void collect_packets(struct metric_sink *sink, void *d)
 {
 	emit_workers(sink, d, offsetof(struct worker_counters, packets), 1);
@@ -149,6 +159,11 @@ static void register_workers(struct daemon *d)
 		"Time in rounds that found none, without sleep.", labels, collect_idle, d);
 	(void)metrics_collected(m, METRIC_COUNTER, "strata_worker_packets_total",
 		"Packets that a worker has taken in.", labels, collect_packets, d);
+	(void)metrics_collected(m, METRIC_GAUGE, "strata_worker_queues",
+		"Queues of ports that a worker polls.", labels, collect_queues, d);
+	(void)metrics_collected(m, METRIC_COUNTER, "strata_queue_moves_total",
+		"Times that a queue was given to another worker because of its load.", NULL,
+		collect_moves, d);
 }
 
 // ── CNI ────────────────────────────────────────────────────────────────────────────────────────

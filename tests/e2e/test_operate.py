@@ -66,6 +66,9 @@ def test_two_workers_share_the_ports(lab, node):
         for target in "abcd":
             assert source == target or lab.pods[source].ping(lab.pods[target].address(4))
     assert [w["queues"] > 0 for w in node.show("worker")] == [True, True]
+    queues = {q["name"]: q for q in node.show("queue") if q["name"].endswith("/eth0")}
+    assert len(queues) == 4 and {q["worker"] for q in queues.values()} == {0, 1}
+    assert all(q["packets"] > 0 for q in queues.values())
 
 
 def test_prometheus_reads_what_goes_through_the_ports(lab, node):

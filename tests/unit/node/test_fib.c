@@ -268,6 +268,11 @@ static void what_is_in_the_tables_is_shown(void **)
 	items = fib_show_workers(w.fib);
 	assert_int_equal(cJSON_GetArraySize(items), 1);
 	cJSON_Delete(items);
+	items = fib_show_queues(w.fib);
+	const cJSON *queue = record(items, "name", "default/web-0/eth0");
+	assert_int_equal(cJSON_GetNumberValue(cJSON_GetObjectItem(queue, "queue")), 0);
+	assert_int_equal(cJSON_GetNumberValue(cJSON_GetObjectItem(queue, "worker")), 0);
+	cJSON_Delete(items);
 	items = fib_show_drops(w.fib);
 	assert_true(cJSON_IsArray(items));
 	cJSON_Delete(items);
