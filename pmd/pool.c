@@ -13,6 +13,7 @@
 #include <rte_memzone.h>
 
 #include <errno.h>
+#include <numa.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -102,6 +103,8 @@ static int populate_ordinary(struct rte_mempool *mp)
 		(void)munmap(addr, (size_t)(start - addr));
 	(void)munmap(start + mapped, (size_t)(addr + slack - start));
 	(void)madvise(start, mapped, MADV_HUGEPAGE); // small pages work as well
+	if (mp->socket_id != SOCKET_ID_ANY && numa_available() >= 0)
+		numa_tonode_memory(start, mapped, mp->socket_id);
 	ret = populate_dense(mp, start + POOL_PAD, len, mapping_free, NULL);
 	if (ret <= 0)
 		(void)munmap(start, mapped);

@@ -12,7 +12,7 @@
 #define POOL_DATA_ROOM 2432
 
 // Creates a pool of n packet buffers with priv_size private bytes each, in one contiguous,
-// page-aligned range, on hugepages if EAL has them and ordinary memory otherwise.
+// page-aligned range, on hugepages if EAL has them and ordinary memory otherwise, of a NUMA node or SOCKET_ID_ANY.
 // Returns NULL and sets rte_errno on failure.
 struct rte_mempool *pool_new(const char *name, uint32_t n, uint16_t priv_size, int socket);
 

@@ -249,7 +249,9 @@ int dataplane_open(const struct dataplane_conf *conf, struct dataplane **ret_dp)
 	dp->tables = tables_new(conf->n_routes, dp->rcu);
 	if (dp->tables == NULL)
 		goto close;
-	dp->pool = pool_new("packets", conf->n_buffers, sizeof(struct pkt), SOCKET_ID_ANY);
+	dp->pool = pool_new("packets", conf->n_buffers, sizeof(struct pkt), conf->numa_node);
+	if (dp->pool == NULL)
+		dp->pool = pool_new("packets", conf->n_buffers, sizeof(struct pkt), SOCKET_ID_ANY);
 	if (dp->pool == NULL) {
 		ret = -rte_errno;
 		goto close;

@@ -33,6 +33,7 @@ struct dataplane_conf {
 	uint16_t n_workers; // EAL lcores other than the main one, at least 1
 	bool busy; // workers never sleep
 	uint32_t n_buffers; // packet buffers
+	int16_t numa_node; // where they should be, if there is room; SOCKET_ID_ANY: anywhere
 	uint32_t n_routes; // addresses to make room for
 	uint32_t idle_pause_us; // how long a silent queue is polled before it rests; 0: default
 	struct rebalance_conf rebalance;

@@ -38,7 +38,7 @@ static void default_node_name(char name[NAME_MAX_LEN])
 		*c = (char)tolower((unsigned char)*c);
 }
 
-// One worker, on the last CPU that this process may use: the first ones have the most interrupts.
+// One worker, on the last CPU that this process may use, unless numa_place() knows better.
 static int default_cpus(struct config *c)
 {
 	cpu_set_t allowed;

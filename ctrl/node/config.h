@@ -42,7 +42,8 @@ struct config {
 	uint16_t vxlan_port; // vtep.port: 8472
 	bool masquerade; // host.masquerade: true
 
-	uint16_t *worker_cpus; // workers.cpus, owned; default: one, the last CPU allowed
+	uint16_t *worker_cpus; // workers.cpus, owned; default: one, see numa_place()
+	bool has_worker_cpus; // the file says which
 	size_t n_worker_cpus;
 	bool busy; // workers.busy: false
 	uint32_t n_buffers; // workers.buffers: 16384

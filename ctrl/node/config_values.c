@@ -156,6 +156,7 @@ int config_parse_cpus(const cJSON *value, struct config *c, char why[CONFIG_WHY_
 		return -ENOMEM;
 	free(c->worker_cpus);
 	c->worker_cpus = cpus;
+	c->has_worker_cpus = true;
 	c->n_worker_cpus = 0;
 	cJSON_ArrayForEach (item, value) {
 		double cpu = cJSON_IsNumber(item) ? item->valuedouble : -1;

@@ -13,6 +13,7 @@
 #include "ctrl/log.h"
 #include "ctrl/node/attachment.h"
 #include "ctrl/node/eal.h"
+#include "ctrl/node/numa_place.h"
 #include "ctrl/node/wires.h"
 
 #define STOP_TIMEOUT_MS 5000 // for what is under way
@@ -125,12 +126,32 @@ static void queue_moved(const struct queue_move *m, void *daemon)
 		m->queue, m->port, vport->name, m->load, m->from, m->to);
 }
 
+static void say_numa(const char *text, void *)
+{
+	log_notice("%s", text);
+}
+
+static void judge_numa(const struct daemon *d)
+{
+	struct numa_cpu workers[PORT_QUEUES_MAX];
+	struct numa_layout l = {.device = numa_device_node(d->config.uplink_device),
+		.pool = (int16_t)dataplane_pool(d->dp)->socket_id,
+		.workers = workers};
+
+	for (; l.n_workers < d->config.n_worker_cpus; l.n_workers++) {
+		uint16_t cpu = d->config.worker_cpus[l.n_workers];
+		workers[l.n_workers] = (struct numa_cpu){.cpu = cpu, .node = numa_cpu_node(cpu)};
+	}
+	numa_judge(&l, say_numa, NULL);
+}
+
 static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 {
 	const struct dataplane_conf conf = {
 		.n_workers = (uint16_t)d->config.n_worker_cpus,
 		.busy = d->config.busy,
 		.n_buffers = d->config.n_buffers,
+		.numa_node = numa_pool_node(&d->config),
 		.n_routes = ROUTES_MAX,
 		.rebalance = {.interval_ms = d->config.rebalance_interval * 1000,
 			.load = d->config.rebalance_load,
@@ -143,6 +164,7 @@ static int open_dataplane(struct daemon *d, struct fib_conf *ret_conf)
 	int ret = dataplane_open(&conf, &d->dp);
 	if (ret < 0)
 		return log_err(ret, "the data plane does not start; is workers.memory too small?");
+	judge_numa(d);
 	d->has_wires = true;
 	return wires_open(&d->config, d->dp, ret_conf);
 }

@@ -10,6 +10,7 @@
 #include "ctrl/log.h"
 #include "ctrl/node/daemon.h"
 #include "ctrl/node/eal.h"
+#include "ctrl/node/numa_place.h"
 #include "ctrl/node/preflight.h"
 
 #define CONFIG_DEFAULT "/etc/strata/vswitchd.yaml"
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 		free(d);
 		return EXIT_CONFIG;
 	}
+	numa_place(&d->config);
 	int code = o.check ? check(&o, &d->config) : run(d);
 	config_fini(&d->config);
 	free(d);
