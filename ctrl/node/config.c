@@ -85,7 +85,6 @@ static int defaults(struct config *c)
 	strcpy(c->state_dir, "/var/lib/strata");
 	strcpy(c->store_dir, "/var/lib/strata/objects");
 	c->log_level = LOG_LEVEL_NOTICE;
-	c->uplink_queues = 1;
 	c->uplink_carries_host = true;
 	strcpy(c->host_ifname, "strata0");
 	c->vxlan_port = 8472;

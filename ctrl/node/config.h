@@ -28,7 +28,7 @@ struct config {
 	uint16_t metrics_port; // metrics.port: 0 = none
 
 	char uplink_device[256]; // uplink.device: "" = none
-	uint16_t uplink_queues; // uplink.queues: 1
+	uint16_t uplink_queues; // uplink.queues: 0 = as many as workers
 	uint16_t uplink_mtu; // uplink.mtu: 0 = the device's
 	bool uplink_carries_host; // uplink.carriesHost: true
 

@@ -18,6 +18,11 @@
 #define HOST_RING 1024 // all pods' traffic with the node goes through it
 #define PEER_SUFFIX "-sw"
 
+static uint16_t uplink_queues(const struct config *c, const struct dataplane *dp)
+{
+	return c->uplink_queues != 0 ? c->uplink_queues : dataplane_n_workers(dp);
+}
+
 // Another switch of this machine instead of a NIC. Its address is this node's own, and stays.
 static int open_vhost_uplink(const struct config *c, struct dataplane *dp, struct port **ret_dev)
 {
@@ -26,7 +31,7 @@ static int open_vhost_uplink(const struct config *c, struct dataplane *dp, struc
 		.name = "uplink",
 		.path = c->uplink_device + strlen(VHOST_UPLINK),
 		.pool = dataplane_pool(dp),
-		.n_queue_pairs = c->uplink_queues,
+		.n_queue_pairs = uplink_queues(c, dp),
 		.mtu = c->uplink_mtu != 0 ? c->uplink_mtu : MTU_DEFAULT,
 	};
 
@@ -46,7 +51,7 @@ static int open_uplink(const struct config *c, struct dataplane *dp, struct fib_
 		.name = "uplink",
 		.device = c->uplink_device,
 		.pool = dataplane_pool(dp),
-		.n_rxq = c->uplink_queues,
+		.n_rxq = uplink_queues(c, dp),
 		.n_workers = dataplane_n_workers(dp),
 		.mtu = c->uplink_mtu,
 	};

@@ -171,6 +171,71 @@ static void a_tap_passes_frames_and_has_a_descriptor(void **state)
 	p->ops->close(p);
 }
 
+// A UDP frame to the port from some station; the kernel spreads flows over a tap's queues as RSS would.
+static void send_flow(int fd, uint8_t flow)
+{
+	const uint8_t head[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0,
+		FRAME_LEN - 14, 0, 0, 0, 0, 64, IPPROTO_UDP, 0, 0, 10, 0, 0, flow, 10, 0, 1, 1, 4,
+		flow, 0, 7, 0, FRAME_LEN - 34, 0, 0};
+	uint8_t frame[FRAME_LEN] = {0};
+
+	memcpy(frame, head, sizeof(head));
+	assert_int_equal(write(fd, frame, sizeof(frame)), sizeof(frame));
+}
+
+// Polls all queues for the frames of the flows; *where: by flow, the queue that it came in by.
+static unsigned receive_flows(struct port *p, int *where)
+{
+	unsigned got = 0;
+	struct rte_mbuf *m;
+
+	for (uint16_t q = 0; q < p->n_rxq; q++) {
+		while (port_rx(p, q, &m, 1) == 1) {
+			const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+			if (frame[12] == 8 && frame[26] == 10) { // else the kernel's own
+				int *at = &where[frame[29]];
+				assert_true(*at == -1 || *at == q);
+				*at = q;
+				got++;
+			}
+			rte_pktmbuf_free(m);
+		}
+	}
+	return got;
+}
+
+static void flows_are_spread_over_as_many_queues_as_wanted(void **state)
+{
+	struct port *p = open_device("net_tap1,iface=pmdtap1", 4, 4);
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = 0};
+	int where[256];
+	unsigned used = 0;
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(p->n_rxq, 4);
+	memset(where, -1, sizeof(where));
+	v.fd = socket(AF_PACKET, SOCK_RAW, 0);
+	addr.sll_ifindex = (int)if_nametoindex("pmdtap1");
+	assert_int_equal(bind(v.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	for (int round = 0; round < 4; round++) {
+		unsigned got = 0;
+		for (int flow = 0; flow < 64; flow++)
+			send_flow(v.fd, (uint8_t)flow);
+		for (int i = 0; i < 2000 && got < 64; i++) {
+			got += receive_flows(p, where);
+			(void)usleep(1000);
+		}
+		assert_int_equal(got, 64);
+	}
+	for (int flow = 0; flow < 64; flow++) {
+		assert_true(where[flow] >= 0);
+		used |= 1U << where[flow];
+	}
+	assert_int_equal(used, 0xf);
+	p->ops->close(p);
+}
+
 static void several_workers_share_the_queue_of_a_small_device(void **state)
 {
 	char device[64];
@@ -294,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(several_workers_share_the_queue_of_a_small_device, stop),
+		cmocka_unit_test_teardown(flows_are_spread_over_as_many_queues_as_wanted, stop),
 		cmocka_unit_test_teardown(a_device_without_driver_is_refused_with_a_reason, stop),
 		cmocka_unit_test_teardown(a_device_in_use_is_refused_and_left_alone, stop),
 		cmocka_unit_test_teardown(tagged_frames_pass_af_packet_both_ways, stop),
