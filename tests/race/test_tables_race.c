@@ -247,6 +247,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (uint32_t i = 0; i < N_PERMANENT; i++)
 		put_route(&rnd, i);
+	change_snapshots(&rnd); // the first ones bear no mark
 	for (uint16_t i = 0; i < N_READERS; i++) {
 		number[i] = i;
 		if (pthread_create(&thread[i], NULL, reader, &number[i]) != 0)
