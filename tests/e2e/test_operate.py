@@ -52,7 +52,7 @@ def node(lab, add_node):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(lab.directory / "notify"))
         node = add_node(1, env={"NOTIFY_SOCKET": str(lab.directory / "notify")}, settings={
-            "workers": {"cpus": [0, 1]}, "metrics": {"address": "127.0.0.1", "port": 9897},
+            "workers": {"cpus": [0, 1], "rebalance": {"interval": 1, "load": 1, "times": 1}}, "metrics": {"address": "127.0.0.1", "port": 9897},
             "ports": {"vhostUser": {"mode": "server", "queues": 2}, "afxdp": {"mode": "native"}}})
         notify.settimeout(5)
         assert b"READY=1" in notify.recv(4096)
@@ -69,6 +69,28 @@ def test_two_workers_share_the_ports(lab, node):
     queues = {q["name"]: q for q in node.show("queue") if q["name"].endswith("/eth0")}
     assert len(queues) == 4 and {q["worker"] for q in queues.values()} == {0, 1}
     assert all(q["packets"] > 0 for q in queues.values())
+
+
+def worker_of(node, pod):
+    return next(q["worker"] for q in node.show("queue") if q["name"] == f"default/{pod}/eth0")
+
+
+def test_queue_moves_from_a_busy_worker_to_the_idle_one(lab, node):
+    by_worker = {}
+    for name in "abcd":
+        by_worker.setdefault(worker_of(node, name), []).append(name)
+    one, other = next(names for names in by_worker.values() if len(names) >= 2)[:2]
+    # Requests and replies are received by one worker, the other one gets nothing.
+    argv = ["ping", "-q", "-f", "-w", "60", lab.pods[other].address(4)]
+    flood = Process.start(argv, lab.directory / "flood.log", ns=lab.pods[one].ns)
+    try:
+        wait_until(lambda: worker_of(node, one) != worker_of(node, other), node.log, timeout=40)
+    finally:
+        flood.stop()
+    assert "moves from worker" in node.log()
+    assert lab.pods[one].ping(lab.pods[other].address(4))
+    metrics = run(["curl", "-sf", "http://127.0.0.1:9897/metrics"], ns=node.ns).splitlines()
+    assert any(float(line.split()[1]) > 0 for line in metrics if line.startswith("strata_queue_moves_total"))
 
 
 def test_prometheus_reads_what_goes_through_the_ports(lab, node):
