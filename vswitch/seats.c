@@ -122,9 +122,9 @@ static int16_t node_of(const struct worker *w)
 	return (int16_t)rte_lcore_to_socket_id(w->lcore);
 }
 
-// Queues of a kind are spread evenly, since those of an uplink carry more than those of pods; over the workers
-// of the device's NUMA node if there are any. The control thread's few packets are the first worker's.
-// `given` is what workers get besides.
+// A port's queues are spread over the workers, of which `given` have got some; then those of a kind, since an
+// uplink's carry more than a pod's; all over the workers of the device's NUMA node if there are any. The control
+// thread's few packets are the first worker's.
 static uint16_t choose_worker(
 	const struct ports *ps, const struct port_entry *e, const uint32_t *given)
 {
@@ -136,8 +136,7 @@ static uint16_t choose_worker(
 		return 0;
 	for (uint16_t i = 0; i < ps->n_workers; i++) {
 		bool near = node_of(ps->worker[i]) == e->dev->numa_node;
-		uint64_t load =
-			load_of(ps, i, e->kind) + (uint64_t)given[i] * VPORT_MAX * PORT_QUEUES_MAX;
+		uint64_t load = (uint64_t)given[i] << 32 | load_of(ps, i, e->kind);
 		if (near > best_near || (near == best_near && load < best_load)) {
 			best = i;
 			best_load = load;

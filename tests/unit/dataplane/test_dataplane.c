@@ -233,6 +233,17 @@ static void queues_are_spread_over_the_workers(void **)
 	assert_int_equal(worker(0).n_queues, 6);
 	assert_int_equal(worker(1).n_queues, 5);
 
+	// A port's queues are on workers of their own, whatever these have besides.
+	struct port *pod = new_ring(64);
+	pod->n_rxq = 2;
+	uint16_t odd = publish(new_ring(64), VPORT_POD), at_pod = publish(pod, VPORT_POD);
+	struct queue_info first, second;
+	assert_int_equal(dataplane_queue_info(dp, at_pod, 0, &first), 0);
+	assert_int_equal(dataplane_queue_info(dp, at_pod, 1, &second), 0);
+	assert_int_not_equal(first.worker, second.worker);
+	remove_port(odd);
+	remove_port(at_pod);
+
 	for (int i = 0; i < 8; i++)
 		remove_port(at[i]);
 	remove_port(at_uplink);
