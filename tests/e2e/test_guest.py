@@ -7,12 +7,12 @@ from objects import OVERLAY6, yaml
 
 @pytest.fixture(scope="module")
 def world(lab, add_node):
-    nodes = [add_node(1), add_node(2)]
+    nodes = [add_node(1, settings={"workers": {"cpus": [0, 1]}, "ports": {"vhostUser": {"queues": 2}}}), add_node(2)]
     lab.put("subnets.yaml", yaml(OVERLAY6), subnets=["overlay-6"])
     nodes[0].add_pod("near", family="DualStack")
     nodes[1].add_pod("far", family="DualStack")
     vm = nodes[0].add_pod("vm", family="DualStack", kind="vhost-user")
-    vm.app = Guest(vm, ping=[lab.pods[p].address(f) for p in ("near", "far") for f in (4, 6)] + ["169.254.1.1"])
+    vm.app = Guest(vm, ping=[lab.pods[p].address(f) for p in ("near", "far") for f in (4, 6)] + ["169.254.1.1"], queues=2)
     vm.app.start()
     return lab
 
@@ -31,6 +31,12 @@ def assert_guest_works(lab):
 
 def test_guest_gets_its_address_and_pings_pods_of_both_nodes(world):
     assert_guest_works(world)
+
+
+def test_guest_sends_by_both_queues_to_two_workers(world):
+    queues = [q for q in world.nodes["node1"].show("queue") if q["name"] == "default/vm/eth0"]
+    assert [q["packets"] > 0 for q in queues] == [True, True], queues
+    assert {q["worker"] for q in queues} == {0, 1}
 
 
 def test_killed_guest_comes_back_by_itself(world):

@@ -29,6 +29,8 @@ ip addr show eth0
 echo GUEST UP
 for a in $(echo $ping | tr , ' '); do
 	for try in 1 2 3 4 5 6 7 8 9 10; do ping -c 1 -W 2 $a >/dev/null && echo "PINGED $a" && break; done
+	# A CPU sends by the queue of its number.
+	for cpu in $(seq $(nproc)); do taskset -c $((cpu - 1)) ping -c 1 -W 2 $a >/dev/null; done
 done
 echo GUEST DONE
 while :; do sleep 1000; done
@@ -71,8 +73,8 @@ def initramfs(directory):
 class Guest:
     """The application of a vhost-user pod: see TestpmdPod for its like."""
 
-    def __init__(self, pod, ping=()):
-        self.pod, self.ping = pod, list(ping)
+    def __init__(self, pod, ping=(), queues=1):
+        self.pod, self.ping, self.queues = pod, list(ping), queues
         self.directory = pod.node.lab.directory / f"guest-{pod.name}"
         self.console = self.directory / "console"
         self.process = None
@@ -91,13 +93,14 @@ class Guest:
         words = " ".join(f"strata.{k}={v}" for k, v in settings.items())
         # Debian 12's QEMU crashes under TCG when a vhost-user device has MSI-X: vectors=0.
         self.process = Process.start([
-            "qemu-system-x86_64", "-accel", "tcg", "-m", "256", "-nodefaults", "-no-reboot", "-display", "none",
+            "qemu-system-x86_64", "-accel", "tcg", "-smp", str(self.queues), "-m", "256", "-nodefaults", "-no-reboot", "-display", "none",
             "-serial", f"file:{self.console}", "-kernel", self.kernel, "-initrd", self.archive,
             "-append", f"console=ttyS0 quiet panic=-1 {words}",
             "-object", "memory-backend-memfd,id=m,size=256M,share=on", "-machine", "memory-backend=m",
             "-chardev", f"socket,id=c0,path={self.socket},server=on,wait=off",
-            "-netdev", "vhost-user,id=n0,chardev=c0",
-            "-device", f"virtio-net-pci,netdev=n0,mac={self.mac},vectors=0,romfile="], self.directory / "qemu.log")
+            "-netdev", f"vhost-user,id=n0,chardev=c0,queues={self.queues}",
+            "-device", f"virtio-net-pci,netdev=n0,mac={self.mac},mq={'on' if self.queues > 1 else 'off'},vectors=0,romfile="],
+            self.directory / "qemu.log")
         return self
 
     def text(self):
