@@ -134,6 +134,9 @@ void dataplane_worker_counters(
 		.cycles_busy = counter_read(&w->cycles_busy),
 		.cycles_idle = counter_read(&w->cycles_idle),
 		.numa_node = (int16_t)rte_lcore_to_socket_id(w->lcore),
+		.load = dp->ports.interval > 0
+				? (unsigned)(dp->rebalance.load[worker] * 1000 / dp->ports.interval)
+				: 0,
 	};
 	for (uint32_t i = 0; i < list->n; i++)
 		ret_counters->n_queues += list->queue[i].id != 0;

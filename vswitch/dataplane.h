@@ -106,6 +106,7 @@ struct worker_counters {
 	uint64_t cycles_busy, cycles_idle; // TSC cycles in rounds with and without packets
 	uint64_t n_queues; // that it polls
 	int16_t numa_node; // of its CPU
+	unsigned load; // in the last interval of rebalancing, per thousand of its CPU
 };
 void dataplane_worker_counters(
 	const struct dataplane *dp, uint16_t worker, struct worker_counters *ret_counters);

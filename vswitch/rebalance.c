@@ -74,6 +74,7 @@ static uint64_t measure(struct rebalance *r, struct ports *ps)
 		uint64_t busy = counter_read(&ps->worker[w]->cycles_busy);
 		uint64_t spent = busy - r->busy[w];
 		r->busy[w] = busy;
+		r->load[w] = spent;
 		factors[w] = sums[w] > 0 ? (double)spent / (double)sums[w] : 0;
 		max = RTE_MAX(max, spent);
 	}

@@ -10,6 +10,7 @@ struct rebalance {
 	uint64_t last; // TSC when this interval began
 	unsigned n_held; // intervals in a row in which moving was worth it
 	uint64_t busy[RTE_MAX_LCORE]; // cycles_busy of each worker when it began
+	uint64_t load[RTE_MAX_LCORE]; // what they grew by in the last interval
 };
 
 void rebalance_init(struct rebalance *r, const struct rebalance_conf *conf);

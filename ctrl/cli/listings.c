@@ -129,6 +129,7 @@ static const struct column worker_columns[] = {
 	{.header = "LCORE", .path = "lcore", .right = true},
 	{.header = "NUMA", .path = "numa_node", .right = true},
 	{.header = "QUEUES", .path = "queues", .right = true},
+	{.header = "LOAD%", .path = "load_percent", .right = true},
 	{.header = "PACKETS", .path = "packets", .right = true},
 	{.header = "CYCLES/PACKET", .path = "cycles_per_packet", .right = true},
 	{.header = "BUSY%", .path = "busy_percent", .right = true},

@@ -242,6 +242,7 @@ cJSON *fib_show_workers(const struct fib *f)
 		add_number(record, "lcore", c.lcore);
 		(void)cJSON_AddNumberToObject(record, "numa_node", c.numa_node);
 		add_number(record, "queues", c.n_queues);
+		(void)cJSON_AddNumberToObject(record, "load_percent", c.load / 10.0);
 		add_number(record, "packets", c.packets);
 		add_number(record, "rounds", c.rounds);
 		add_number(record, "busy_rounds", c.busy_rounds);

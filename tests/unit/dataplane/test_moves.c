@@ -245,6 +245,8 @@ static void load_of_a_single_queue_is_not_moved_about(void **)
 	load_in_vain(in, 1);
 	assert_int_equal(dataplane_queue_info(dp, at, 0, &info), 0);
 	assert_true(info.load > 0);
+	// Of all queues of a worker together it is all that the worker did.
+	assert_in_range(worker(info.worker).load, info.load, info.load + 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
