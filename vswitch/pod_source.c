@@ -3,10 +3,11 @@
 #include "vswitch/packet.h"
 #include "vswitch/stages.h"
 
-static bool owns(const struct vport *in, const struct in6_addr *addr)
+static bool owns(const struct vport *in, const struct pkt *p, const struct in6_addr *addr)
 {
-	return (addr_equal(addr, &in->ip4) || addr_equal(addr, &in->ip6)) &&
-	       !addr_is_unspecified(addr);
+	const struct in6_addr *own = (p->flags & PKT_IPV6) != 0 ? &in->ip6 : &in->ip4;
+
+	return addr_equal(addr, own) && !addr_is_unspecified(own);
 }
 
 // Before a pod has its address, and within its link, it uses none or a link-local one: probes for
@@ -24,9 +25,9 @@ static bool ip_is_right(const struct vport *in, struct rte_mbuf *m)
 	bool is_claim = (p->flags & PKT_ND) != 0 && !is_neighbour_request(m);
 
 	// Whoever advertises an address claims it. Of link-local ones the switch keeps no record.
-	if (is_claim && !owns(in, &p->dst) && !addr_is_link_local(&p->dst))
+	if (is_claim && !owns(in, p, &p->dst) && !addr_is_link_local(&p->dst))
 		return false;
-	if (owns(in, &p->src))
+	if (owns(in, p, &p->src))
 		return true;
 	if ((p->flags & PKT_ARP) != 0)
 		return addr_is_unspecified(&p->src) && is_neighbour_request(m);
@@ -42,6 +43,8 @@ static bool check(struct burst *b, struct rte_mbuf *m)
 		return burst_drop(b, m, DROP_SPOOFED_MAC);
 	if (p->vlan != 0)
 		return burst_drop(b, m, DROP_UNKNOWN_VLAN);
+	if ((p->flags & (PKT_OTHER | PKT_ARP | PKT_ND)) == 0 && owns(b->in, p, &p->src))
+		return true;
 	if ((p->flags & PKT_OTHER) != 0)
 		return burst_drop(b, m, DROP_UNKNOWN_ETHERTYPE);
 	if (p->lladdr_off != 0 && !rte_is_same_ether_addr(lladdr_of(m), mac))
