@@ -50,19 +50,38 @@ static struct outbox_port *box_of(struct worker *w, uint16_t port)
 	return &o->box[slot];
 }
 
-void outbox_add(struct worker *w, struct rte_mbuf *m)
+// Takes the first of the packets, and those in a row behind it that go there too and have room. Returns how
+// many.
+static uint16_t box_fill(
+	struct worker *w, struct outbox_port *box, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t port = pkt(m)->out;
+	uint16_t room = (uint16_t)(BURST_MAX - box->n);
+	uint16_t most = n < room ? n : room;
+	uint32_t bytes = 0;
+	uint16_t i = 0;
 
-	if (unlikely(port >= VPORT_MAX)) {
-		drop(w, &m, 1, DROP_PORT_DOWN);
-		return;
-	}
-	struct outbox_port *box = box_of(w, port);
-	box->pkt[box->n++] = m;
-	box->bytes += m->pkt_len;
+	do {
+		box->pkt[box->n + i] = pkts[i];
+		bytes += pkts[i]->pkt_len;
+		i++;
+	} while (i < most && pkt(pkts[i])->out == box->port);
+	box->n = (uint16_t)(box->n + i);
+	box->bytes += bytes;
 	if (box->n == BURST_MAX)
 		box_send(w, box);
+	return i;
+}
+
+void outbox_put(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n;) {
+		uint16_t port = pkt(pkts[i])->out;
+		if (unlikely(port >= VPORT_MAX))
+			drop(w, &pkts[i++], 1, DROP_PORT_DOWN);
+		else
+			i = (uint16_t)(i +
+				       box_fill(w, box_of(w, port), &pkts[i], (uint16_t)(n - i)));
+	}
 }
 
 void outbox_flush(struct worker *w)

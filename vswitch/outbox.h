@@ -25,7 +25,7 @@ struct outbox {
 
 struct worker;
 
-// Takes a packet whose way out is decided.
-void outbox_add(struct worker *w, struct rte_mbuf *m);
+// Takes packets whose way out is decided.
+void outbox_put(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 // Sends everything. What is not taken is dropped, and counted where it came in.
 void outbox_flush(struct worker *w);

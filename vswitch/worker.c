@@ -62,8 +62,7 @@ static void process(struct worker *w, const struct vport *in, uint64_t now)
 
 	pipeline_run(pipeline_of(in->kind), b);
 
-	for (uint16_t i = 0; i < b->n; i++)
-		outbox_add(w, b->pkt[i]);
+	outbox_put(w, b->pkt, b->n);
 	if (b->n_dropped > 0)
 		settle_drops(count, b);
 	if (b->n_punt > 0)
