@@ -150,6 +150,28 @@ free_pool:
 	return NULL;
 }
 
+// Of one segment, no clone, and nobody else's too.
+static inline bool is_whole(const struct rte_mbuf *m)
+{
+	return m->next == NULL && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+void pool_free_bulk(struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mempool *pool = n > 0 ? pkts[0]->pool : NULL;
+	uint16_t n_whole = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		if (likely(is_whole(m) && m->pool == pool))
+			pkts[n_whole++] = m;
+		else
+			rte_pktmbuf_free(m);
+	}
+	if (n_whole > 0)
+		rte_mempool_put_bulk(pool, (void **)pkts, n_whole);
+}
+
 void pool_range(struct rte_mempool *pool, void **ret_addr, size_t *ret_len)
 {
 	const struct rte_mempool_memhdr *hdr;

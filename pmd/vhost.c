@@ -2,6 +2,7 @@
 // closing. librte_vhost speaks to the peer; what it tells of the peer arrives in vhost_peer.c.
 #include "pmd/vhost.h"
 
+#include "pmd/pool.h"
 #include "pmd/vhost_peer.h"
 
 #include <rte_common.h>
@@ -93,7 +94,7 @@ static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts
 		rte_spinlock_unlock(&txq->lock);
 	}
 	atomic_store_explicit(&vhost_senders[worker].port, NULL, memory_order_release);
-	rte_pktmbuf_free_bulk(pkts, sent); // they were copied
+	pool_free_bulk(pkts, sent); // they were copied
 	return sent;
 }
 

@@ -38,10 +38,11 @@ void virtqueue_open(struct virtqueue *vq, const struct virtqueue_conf *conf)
 static void log_used(const struct virtqueue *vq, uint16_t n)
 {
 	const size_t len = sizeof(struct vring_used_elem);
+	const struct view v = view_of(vq);
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_vhost_log_used_vring(vq->log_vid, vq->log_ring,
-			offsetof(struct vring_used, ring) + place(vq, i) * len, len);
+			offsetof(struct vring_used, ring) + place(&v, i) * len, len);
 	rte_vhost_log_used_vring(
 		vq->log_vid, vq->log_ring, offsetof(struct vring_used, idx), sizeof(vq->used->idx));
 }

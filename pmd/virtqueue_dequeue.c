@@ -56,10 +56,35 @@ static bool read_chain(
 	return true;
 }
 
+// Looks at the next n entries; a chain of several pieces, or of none that is right, has .at NULL.
+static void find_frames(struct virtqueue *vq, uint16_t n, uint16_t *heads, struct piece *from)
+{
+	const uint32_t min = vq->header_len + RTE_ETHER_HDR_LEN;
+	struct view v = view_of(vq);
+
+	for (uint16_t i = 0; i < n; i++) {
+		heads[i] = head_at(&v, i);
+		from[i] = single(vq, &v, heads[i], 0, min);
+		rte_prefetch0(from[i].at);
+	}
+}
+
+// Buffers of a pool are whole, of one segment, and used once; the rest must be said anew.
+static inline void begin(struct rte_mbuf *m, uint32_t len)
+{
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+}
+
 uint16_t virtqueue_dequeue(
 	struct virtqueue *vq, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	const uint32_t header = vq->header_len;
+	const uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
+	const struct view v = view_of(vq);
 	uint16_t heads[VIRTQUEUE_BATCH];
 	struct piece from[VIRTQUEUE_BATCH];
 	uint16_t got = 0;
@@ -67,27 +92,25 @@ uint16_t virtqueue_dequeue(
 	n = available(vq, n < VIRTQUEUE_BATCH ? n : VIRTQUEUE_BATCH);
 	if (n == 0)
 		return 0;
-	if (unlikely(rte_pktmbuf_alloc_bulk(pool, pkts, n) < 0)) {
+	if (unlikely(rte_mempool_get_bulk(pool, (void **)pkts, n) < 0)) {
 		vq->n_nombuf += n;
 		return 0;
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		heads[i] = head_at(vq, i);
-		from[i] = single(vq, heads[i], 0, header + RTE_ETHER_HDR_LEN);
-		rte_prefetch0(from[i].at);
-	}
+	find_frames(vq, n, heads, from);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint32_t len = from[i].len - header;
-		use(vq, i, heads[i], 0);
-		if (likely(from[i].at != NULL && len <= rte_pktmbuf_tailroom(m))) {
-			m->data_len = (uint16_t)len;
-			m->pkt_len = len;
+		use(&v, i, heads[i], 0);
+		if (likely(from[i].at != NULL && len <= room)) {
+			begin(m, len);
 			rte_memcpy(rte_pktmbuf_mtod(m, void *), from[i].at + header, len);
-		} else if (!read_chain(vq, heads[i], pool, m)) {
-			vq->n_errors++;
-			rte_pktmbuf_free(m);
-			continue;
+		} else {
+			begin(m, 0);
+			if (!read_chain(vq, heads[i], pool, m)) {
+				vq->n_errors++;
+				rte_pktmbuf_free(m);
+				continue;
+			}
 		}
 		pkts[got++] = m;
 	}

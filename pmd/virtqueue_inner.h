@@ -65,10 +65,36 @@ static inline void log_write(const struct virtqueue *vq, uint64_t guest, uint64_
 
 // ── Entries ────────────────────────────────────────────────────────────────────────────────────
 
-// Where the i-th entry from `next` is in either ring.
-static inline uint16_t place(const struct virtqueue *vq, uint16_t i)
+// What the loops over a burst need of a ring, in the processor's registers: every fence makes the compiler
+// read again what is in memory.
+struct view {
+	const struct vring_desc *desc;
+	const uint16_t *avail;
+	struct vring_used_elem *used;
+	uint16_t size;
+	uint16_t next;
+	uint64_t guest, len; // the region where the last buffer was
+	uint8_t *host;
+};
+
+static inline struct view view_of(const struct virtqueue *vq)
 {
-	return (uint16_t)(vq->next + i) & (uint16_t)(vq->size - 1);
+	const struct rte_vhost_mem_region *g = vq->region;
+
+	return (struct view){.desc = vq->desc,
+		.avail = vq->avail->ring,
+		.used = vq->used->ring,
+		.size = vq->size,
+		.next = vq->next,
+		.guest = g->guest_phys_addr,
+		.len = g->size,
+		.host = (uint8_t *)(uintptr_t)g->host_user_addr};
+}
+
+// Where the i-th entry from `next` is in either ring.
+static inline uint16_t place(const struct view *v, uint16_t i)
+{
+	return (uint16_t)(v->next + i) & (uint16_t)(v->size - 1);
 }
 
 // How many of n entries the guest has made available. A guest that claims more than the ring has
@@ -85,14 +111,14 @@ static inline uint16_t available(struct virtqueue *vq, uint16_t n)
 }
 
 // The head of the chain at the i-th entry.
-static inline uint16_t head_at(const struct virtqueue *vq, uint16_t i)
+static inline uint16_t head_at(const struct view *v, uint16_t i)
 {
-	return __atomic_load_n(&vq->avail->ring[place(vq, i)], __ATOMIC_RELAXED);
+	return __atomic_load_n(&v->avail[place(v, i)], __ATOMIC_RELAXED);
 }
 
-static inline void use(struct virtqueue *vq, uint16_t i, uint16_t head, uint32_t written)
+static inline void use(const struct view *v, uint16_t i, uint16_t head, uint32_t written)
 {
-	vq->used->ring[place(vq, i)] = (struct vring_used_elem){.id = head, .len = written};
+	v->used[place(v, i)] = (struct vring_used_elem){.id = head, .len = written};
 }
 
 static inline struct vring_desc desc_read(const struct vring_desc *at)
@@ -104,14 +130,27 @@ static inline struct vring_desc desc_read(const struct vring_desc *at)
 	return d;
 }
 
+// Where all of the guest's len bytes at addr are. Looks at the region of the last ones first.
+static inline void *view_host(struct virtqueue *vq, struct view *v, uint64_t addr, uint32_t len)
+{
+	uint64_t offset = addr - v->guest;
+
+	if (likely(offset < v->len && len <= v->len - offset))
+		return v->host + offset;
+	void *at = host_of_all(vq, addr, len);
+	*v = view_of(vq);
+	return at;
+}
+
 // The one piece of a chain that has only that, as usual, and at least min bytes; .at is NULL if it has
 // not.
-static inline struct piece single(struct virtqueue *vq, uint16_t head, uint16_t flags, uint32_t min)
+static inline struct piece single(
+	struct virtqueue *vq, struct view *v, uint16_t head, uint16_t flags, uint32_t min)
 {
-	if (unlikely(head >= vq->size))
+	if (unlikely(head >= v->size))
 		return (struct piece){0};
-	struct vring_desc d = desc_read(&vq->desc[head]);
+	struct vring_desc d = desc_read(&v->desc[head]);
 	if (unlikely(d.flags != flags || d.len < min))
 		return (struct piece){0};
-	return (struct piece){.at = host_of_all(vq, d.addr, d.len), .len = d.len, .guest = d.addr};
+	return (struct piece){.at = view_host(vq, v, d.addr, d.len), .len = d.len, .guest = d.addr};
 }
