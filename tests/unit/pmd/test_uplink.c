@@ -16,6 +16,7 @@
 
 #define POOL_SIZE 8191
 #define FRAME_LEN 102
+#define N_FLOWS 64
 
 static struct rte_mempool *pool;
 static struct veth v; // of the running test; removed after it, however it ends
@@ -204,35 +205,56 @@ static unsigned receive_flows(struct port *p, int *where)
 	return got;
 }
 
-static void flows_are_spread_over_as_many_queues_as_wanted(void **state)
+// Every frame arrives, those of a flow by one queue, and no queue is left out.
+static void check_spread(struct port *p, int fd, uint16_t n_queues)
 {
-	struct port *p = open_device("net_tap1,iface=pmdtap1", 4, 4);
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = 0};
 	int where[256];
 	unsigned used = 0;
 
-	(void)state;
-	assert_non_null(p);
-	assert_int_equal(p->n_rxq, 4);
+	assert_int_equal(p->n_rxq, n_queues);
 	memset(where, -1, sizeof(where));
-	v.fd = socket(AF_PACKET, SOCK_RAW, 0);
-	addr.sll_ifindex = (int)if_nametoindex("pmdtap1");
-	assert_int_equal(bind(v.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	for (int round = 0; round < 4; round++) {
 		unsigned got = 0;
-		for (int flow = 0; flow < 64; flow++)
-			send_flow(v.fd, (uint8_t)flow);
-		for (int i = 0; i < 2000 && got < 64; i++) {
+		for (int flow = 0; flow < N_FLOWS; flow++)
+			send_flow(fd, (uint8_t)flow);
+		for (int i = 0; i < 2000 && got < N_FLOWS; i++) {
 			got += receive_flows(p, where);
 			(void)usleep(1000);
 		}
-		assert_int_equal(got, 64);
+		assert_int_equal(got, N_FLOWS);
 	}
-	for (int flow = 0; flow < 64; flow++) {
+	for (int flow = 0; flow < N_FLOWS; flow++) {
 		assert_true(where[flow] >= 0);
 		used |= 1U << where[flow];
 	}
-	assert_int_equal(used, 0xf);
+	assert_int_equal(used, (1U << n_queues) - 1);
+}
+
+static void flows_are_spread_over_the_queues_of_a_tap(void **state)
+{
+	struct port *p = open_device("net_tap1,iface=pmdtap1", 4, 4);
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = 0};
+
+	(void)state;
+	assert_non_null(p);
+	v.fd = socket(AF_PACKET, SOCK_RAW, 0);
+	addr.sll_ifindex = (int)if_nametoindex("pmdtap1");
+	assert_int_equal(bind(v.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	check_spread(p, v.fd, 4);
+	p->ops->close(p);
+}
+
+static void flows_are_spread_over_the_queues_of_af_packet(void **state)
+{
+	char device[64];
+	struct port *p;
+
+	(void)state;
+	assert_int_equal(veth_add(&v, "q"), 0);
+	(void)snprintf(device, sizeof(device), "net_af_packet3,iface=%s,qpairs=2", v.near);
+	p = open_device(device, 4, 2); // more than it has
+	assert_non_null(p);
+	check_spread(p, v.fd, 2);
 	p->ops->close(p);
 }
 
@@ -359,7 +381,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(several_workers_share_the_queue_of_a_small_device, stop),
-		cmocka_unit_test_teardown(flows_are_spread_over_as_many_queues_as_wanted, stop),
+		cmocka_unit_test_teardown(flows_are_spread_over_the_queues_of_a_tap, stop),
+		cmocka_unit_test_teardown(flows_are_spread_over_the_queues_of_af_packet, stop),
 		cmocka_unit_test_teardown(a_device_without_driver_is_refused_with_a_reason, stop),
 		cmocka_unit_test_teardown(a_device_in_use_is_refused_and_left_alone, stop),
 		cmocka_unit_test_teardown(tagged_frames_pass_af_packet_both_ways, stop),
