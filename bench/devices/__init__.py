@@ -1,12 +1,15 @@
 """The devices under test, by the names that they have in the report.
 
 A device is a class of Device for one scenario. It is made with a folder of its own and its CPUs."""
-from . import linux, ovs, strata, testpmd
+from . import linux, ovs, ovs_afxdp, strata, testpmd
 
 DEVICES = {
     "strata": strata.Strata,
     "ovs-dpdk": ovs.Router,
     "ovs-dpdk-port": ovs.Port,
     "testpmd": testpmd.Testpmd,
+    "testpmd-afxdp": testpmd.KernelTestpmd,
+    "testpmd-afxdp-busy": testpmd.BusyKernelTestpmd,
+    "ovs-afxdp": ovs_afxdp.AfxdpRouter,
     "linux": linux.Bridge,
 }

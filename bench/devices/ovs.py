@@ -4,6 +4,7 @@ import pathlib
 import re
 
 from comparison import world
+from comparison.scenarios import PODS
 from lab.fabric import find_ovs
 from lab.shell import CommandError, Process, run, wait_until
 
@@ -32,9 +33,7 @@ class Ovs(Device):
 
     def start(self):
         d = self.directory
-        self.ns = f"{self.prefix}{d.name}"
-        run(f"ip netns add {self.ns}")
-        run("ip link set lo up", ns=self.ns)
+        self.make_namespace()
         run([find_ovs("ovsdb-tool"), "create", d / "db", find_ovs("vswitch.ovsschema")])
         self._daemon(find_ovs("ovsdb-server"), "ovsdb-server", [d / "db", f"--remote=punix:{d}/db.sock"])
         wait_until((d / "db.sock").exists, "ovsdb-server's socket")
@@ -47,6 +46,11 @@ class Ovs(Device):
         sockets = [self._add_ports("in", self.scenario.enters), self._add_ports("out", self.scenario.leaves)]
         self._add_flows()
         return sockets
+
+    def make_namespace(self):
+        self.ns = f"{self.prefix}{self.directory.name}"
+        run(f"ip netns add {self.ns}")
+        run("ip link set lo up", ns=self.ns)
 
     def _daemon(self, program, name, arguments):
         d = self.directory
@@ -71,11 +75,14 @@ class Ovs(Device):
         socket = self.directory / port
         self._add_bridge("br0")
         self._add_bridge(bridge)
-        self.vsctl("add-port", bridge, port, "--", "set", "interface", port, "type=dpdkvhostuserclient",
-                   f"options:vhost-server-path={socket}", f"mtu_request={world.UPLINK_MTU}")
+        self.vsctl("add-port", bridge, port, "--", "set", "interface", port, *self.interface(socket))
         if kind == "tunnel":
             self._add_tunnel(bridge)
         return socket
+
+    def interface(self, socket):
+        """Its columns in the database."""
+        return "type=dpdkvhostuserclient", f"options:vhost-server-path={socket}", f"mtu_request={world.UPLINK_MTU}"
 
     def _add_bridge(self, name):
         self.vsctl("--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "protocols=OpenFlow10,OpenFlow14",
@@ -132,7 +139,7 @@ class Port(Ovs):
 
     def flows(self):
         actions = []
-        enters = {"pod": "in_port=in", "vlan": f"in_port=in,dl_vlan={world.VLAN}", "tunnel": "in_port=vxlan"}[self.scenario.enters]
+        enters = {"pod": "in_port=in", "kernel": "in_port=in", "vlan": f"in_port=in,dl_vlan={world.VLAN}", "tunnel": "in_port=vxlan"}[self.scenario.enters]
         if self.scenario.enters == "vlan":
             actions.append("strip_vlan")
         if self.scenario.leaves == "vlan":
@@ -161,7 +168,7 @@ class Router(Ovs):
     def _admission(self):
         """Table 0: who may send."""
         overlay = self.scenario.network == "overlay"
-        if self.scenario.enters == "pod":
+        if self.scenario.enters in PODS:
             pod = world.POD_A if overlay else world.POD_V
             return [f"in_port=in,dl_src={pod.mac},ip,nw_src={pod.ip4},actions=resubmit(,1)",
                     f"in_port=in,dl_src={pod.mac},ipv6,ipv6_src={pod.ip6},actions=resubmit(,1)"]
@@ -177,7 +184,7 @@ class Router(Ovs):
         if self.scenario.leaves == "vlan":
             return self._route(world.REMOTE_V, [*rewrite(self.uplink_mac, world.REMOTE_V.mac),
                                                 f"mod_vlan_vid:{world.VLAN}", "output:out"])
-        if self.scenario.enters == "pod":
+        if self.scenario.enters in PODS:
             pod = world.POD_B
         else:
             pod = world.POD_A if self.scenario.network == "overlay" else world.POD_V

@@ -90,3 +90,15 @@ def test_devices_are_compared_and_nothing_is_left_behind(tmp_path):
     for picture in ("pod-pod-mpps", "pod-pod-latency", "tunnel-pod-mpps", "tunnel-pod-latency"):
         xml.etree.ElementTree.parse(tmp_path / f"{picture}.svg")
     assert left_behind() == before
+
+
+def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
+    before = left_behind()
+    done = subprocess.run(
+        [BENCH / "compare", "--quick", "--rounds", "1", "--seconds", "0.2", "--no-latency", "--json", tmp_path / "rows.json", "afxdp-afxdp"],
+        env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())["results"]
+    assert [r["device"] for r in rows] == ["strata", "testpmd-afxdp", "testpmd-afxdp-busy", "ovs-afxdp", "linux"]
+    assert all(row["mpps"] > 0 for row in rows)
+    assert left_behind() == before
