@@ -7,18 +7,32 @@
 
 #define SIZE_FIRST 64
 
-static size_t home_of(const struct table *t, const struct table_type *type, const void *element)
+// Where the search for a key begins. The multiplications spread the hash over all bits, then over the
+// slots, of which there may be any number.
+static size_t home_of(const struct table *t, const struct table_type *type, const void *key)
 {
-	return type->hash(type->key(element)) & (t->size - 1);
+	uint64_t h = type->hash(key) * 0x9e3779b97f4a7c15;
+
+	return (size_t)((unsigned __int128)h * t->size >> 64);
+}
+
+static size_t after(const struct table *t, size_t at)
+{
+	return at + 1 < t->size ? at + 1 : 0;
+}
+
+static size_t distance(const struct table *t, size_t from, size_t to)
+{
+	return to >= from ? to - from : to + t->size - from;
 }
 
 // Where an element with that key is, or the free slot where it would be.
 static size_t place_of(const struct table *t, const struct table_type *type, const void *key)
 {
-	size_t at = type->hash(key) & (t->size - 1);
+	size_t at = home_of(t, type, key);
 
 	while (t->slot[at] != NULL && !type->equal(type->key(t->slot[at]), key))
-		at = (at + 1) & (t->size - 1);
+		at = after(t, at);
 	return at;
 }
 
@@ -27,9 +41,10 @@ void *table_find(const struct table *t, const struct table_type *type, const voi
 	return t->n > 0 ? t->slot[place_of(t, type, key)] : NULL;
 }
 
+// By half: twice would leave more slots free than it saves moves.
 static int grow(struct table *t, const struct table_type *type)
 {
-	struct table more = {.size = t->size > 0 ? 2 * t->size : SIZE_FIRST, .n = t->n};
+	struct table more = {.size = t->size > 0 ? t->size + t->size / 2 : SIZE_FIRST, .n = t->n};
 	void *element;
 
 	more.slot = calloc(more.size, sizeof(void *));
@@ -61,15 +76,15 @@ int table_add(struct table *t, const struct table_type *type, void *element)
 
 void table_del(struct table *t, const struct table_type *type, const void *element)
 {
-	size_t mask = t->size - 1, hole = t->n > 0 ? place_of(t, type, type->key(element)) : 0;
+	size_t hole = t->n > 0 ? place_of(t, type, type->key(element)) : 0;
 
 	if (t->n == 0 || t->slot[hole] == NULL)
 		return;
 	// An element after the hole moves into it unless its home lies behind the hole.
-	for (size_t at = (hole + 1) & mask; t->slot[at] != NULL; at = (at + 1) & mask) {
-		size_t home = home_of(t, type, t->slot[at]);
+	for (size_t at = after(t, hole); t->slot[at] != NULL; at = after(t, at)) {
+		size_t home = home_of(t, type, type->key(t->slot[at]));
 
-		if (((at - home) & mask) < ((at - hole) & mask))
+		if (distance(t, home, at) < distance(t, hole, at))
 			continue;
 		t->slot[hole] = t->slot[at];
 		hole = at;

@@ -8,7 +8,7 @@
 
 struct table {
 	void **slot; // owned; NULL: free
-	size_t size; // a power of two, or 0
+	size_t size; // of slot
 	size_t n;
 };
 

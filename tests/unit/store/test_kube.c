@@ -271,7 +271,10 @@ static void after_a_list_only_what_changed_is_news_and_the_rest_is_gone(void **)
 	assert_false(put(&k, "x", "a", "1"));
 	assert_true(put(&k, "x", "b", "5"));
 	kube_known_sweep(&k, note_gone, gone);
-	assert_string_equal(gone, "/a y/a ");
+	// In no order.
+	assert_int_equal(strlen(gone), strlen("/a y/a "));
+	assert_non_null(strstr(gone, "y/a "));
+	assert_true(strncmp(gone, "/a ", 3) == 0 || strstr(gone, " /a ") != NULL);
 	assert_int_equal(kube_known_count(&k), 2);
 	kube_known_clear(&k);
 }
