@@ -10,7 +10,7 @@
 
 static const void *key_of(const void *endpoint)
 {
-	return &((const struct endpoint *)endpoint)->ip;
+	return endpoint_ip(endpoint);
 }
 
 static uint64_t hash_ip(const void *ip)
@@ -30,27 +30,15 @@ struct endpoint *fib_endpoint_find(const struct fib *f, const struct in6_addr *i
 	return table_find(&f->endpoints, &by_ip, ip);
 }
 
-// "namespace/name" of an IPInstance, as it begins an endpoint's text.
-#define KEY_LEN (64 + NAME_MAX_LEN)
-
 // A new one, with room for it among those in force.
 static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
 {
-	char key[KEY_LEN];
-	meta_key(&i->obj.meta, key, sizeof(key));
-	size_t key_len = strlen(key) + 1;
-	size_t pod_len = strlen(i->binding.pod_name) + 1;
-
 	if (table_reserve(&f->endpoints, &by_ip) < 0)
 		return NULL;
-	struct endpoint *e = calloc(1, sizeof(*e) + key_len + pod_len);
+	struct endpoint *e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return NULL;
-	e->ip = i->address.ip.ip;
-	e->pod = (uint16_t)key_len;
-	memcpy(e->text, key, key_len);
-	memcpy(&e->text[key_len], i->binding.pod_name, pod_len);
-
+	e->i = i;
 	e->subnet = fib_subnet_get(f, i->subnet);
 	if (i->binding.node_name[0] != '\0')
 		e->node = fib_node_get(f, i->binding.node_name);
@@ -67,7 +55,7 @@ static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
 // does not disturb its traffic; but one that is bound to a node beats one that is reserved.
 static void insert(struct fib *f, struct endpoint *e)
 {
-	struct endpoint *head = fib_endpoint_find(f, &e->ip);
+	struct endpoint *head = fib_endpoint_find(f, endpoint_ip(e));
 
 	DL_APPEND2(e->subnet->endpoints, e, prev_in_subnet, next_in_subnet);
 	if (e->node != NULL)
@@ -79,8 +67,11 @@ static void insert(struct fib *f, struct endpoint *e)
 
 	bool wins = head->node == NULL && e->node != NULL;
 	char ip[IP_TEXT_MAX];
-	(void)log_warn(0, "address %s has two ipinstances, '%s' and '%s'; the %s is ignored",
-		ip_text(&e->ip, ip), head->text, e->text, wins ? "first" : "second");
+	const struct meta *first = &head->i->obj.meta, *second = &e->i->obj.meta;
+	(void)log_warn(0,
+		"address %s has two ipinstances, '%s/%s' and '%s/%s'; the %s is ignored",
+		ip_text(endpoint_ip(e), ip), first->namespace, first->name, second->namespace,
+		second->name, wins ? "first" : "second");
 	if (!wins) {
 		e->rival = head->rival;
 		head->rival = e;
@@ -110,7 +101,7 @@ static struct endpoint *promote(struct endpoint *chain)
 
 static void remove_from_chain(struct fib *f, struct endpoint *e)
 {
-	struct endpoint *head = fib_endpoint_find(f, &e->ip);
+	struct endpoint *head = fib_endpoint_find(f, endpoint_ip(e));
 
 	if (head != e) {
 		struct endpoint *before = head;
@@ -142,57 +133,66 @@ static void release(struct fib *f, struct endpoint *e)
 	free(e);
 }
 
+static bool is_of(const struct endpoint *e, const struct ipinstance *i)
+{
+	const struct meta *a = &e->i->obj.meta, *b = &i->obj.meta;
+
+	return strcmp(a->name, b->name) == 0 && strcmp(a->namespace, b->namespace) == 0;
+}
+
 static struct endpoint *find_object(const struct fib *f, const struct ipinstance *i)
 {
-	char key[KEY_LEN];
-	meta_key(&i->obj.meta, key, sizeof(key));
 	struct endpoint *e = fib_endpoint_find(f, &i->address.ip.ip);
 
-	while (e != NULL && strcmp(e->text, key) != 0)
+	while (e != NULL && !is_of(e, i))
 		e = e->rival;
 	return e;
 }
 
 static bool same(const struct endpoint *a, const struct endpoint *b)
 {
-	return IN6_ARE_ADDR_EQUAL(&a->ip, &b->ip) && a->node == b->node && a->subnet == b->subnet &&
-	       strcmp(&a->text[a->pod], &b->text[b->pod]) == 0;
+	return IN6_ARE_ADDR_EQUAL(endpoint_ip(a), endpoint_ip(b)) && a->node == b->node &&
+	       a->subnet == b->subnet &&
+	       strcmp(a->i->binding.pod_name, b->i->binding.pod_name) == 0;
 }
 
-// An object's new version takes the place of the old one before any route is written, so a pod
-// that moves costs one replaced route and is never without one.
-void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipinstance *i,
-	const struct ipinstance *old)
+// before is NULL for a new object, after for one that is gone.
+static void replace(struct fib *f, struct endpoint *before, struct endpoint *after)
 {
-	struct endpoint *before = find_object(f, old != NULL ? old : i);
-	struct endpoint *after = NULL;
-
-	if (event == CACHE_PUT) {
-		after = endpoint_new(f, i);
-		if (after == NULL) {
-			(void)log_err(-ENOMEM, "ipinstance '%s/%s'", i->obj.meta.namespace,
-				i->obj.meta.name);
-			return;
-		}
-		if (before != NULL && same(before, after)) {
-			free(after); // it mentions nothing that before does not
-			return;
-		}
-	}
-
 	if (before != NULL)
 		withdraw(f, before);
 	if (after != NULL) {
 		insert(f, after);
-		fib_route_update(f, &after->ip);
+		fib_route_update(f, endpoint_ip(after));
 		if (before != NULL && before->node != after->node && after->subnet->usable)
-			neighbours_moved(f->neighbours, after->subnet->desired.vlan, &after->ip);
+			neighbours_moved(f->neighbours, after->subnet->desired.vlan,
+				endpoint_ip(after));
 	}
-	if (before != NULL) {
-		if (after == NULL || !IN6_ARE_ADDR_EQUAL(&before->ip, &after->ip))
-			fib_route_update(f, &before->ip);
-		release(f, before);
+	if (before == NULL)
+		return;
+	if (after == NULL || !IN6_ARE_ADDR_EQUAL(endpoint_ip(before), endpoint_ip(after)))
+		fib_route_update(f, endpoint_ip(before));
+	release(f, before);
+}
+
+// An object's new version takes the place of the old one before any route is written, so a pod
+// that moves costs one replaced route and is never without one. The old version is there until the
+// event has passed: an endpoint keeps none of it.
+void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipinstance *i,
+	const struct ipinstance *old)
+{
+	struct endpoint *before = find_object(f, old != NULL ? old : i);
+	struct endpoint *after = event == CACHE_PUT ? endpoint_new(f, i) : NULL;
+
+	if (event == CACHE_PUT && after == NULL)
+		(void)log_err(-ENOMEM, "ipinstance '%s/%s'", i->obj.meta.namespace,
+			i->obj.meta.name);
+	if (before != NULL && after != NULL && same(before, after)) {
+		before->i = i;
+		free(after); // it mentions nothing that before does not
+		return;
 	}
+	replace(f, before, after);
 }
 
 void fib_endpoints_free(struct fib *f)

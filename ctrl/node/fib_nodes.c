@@ -138,7 +138,7 @@ static void routes_follow(struct fib *f, struct fib_node *n)
 	struct endpoint *e;
 
 	DL_FOREACH2(n->endpoints, e, next_on_node)
-	fib_route_update(f, &e->ip);
+	fib_route_update(f, endpoint_ip(e));
 	for (size_t i = 0; i < n->n_addresses; i++)
 		fib_route_update(f, &n->addresses[i]);
 }

@@ -77,15 +77,18 @@ struct fib_node {
 
 // One IPInstance.
 struct endpoint {
-	struct in6_addr ip; // key
+	const struct ipinstance *i; // the cache's, in force; its address is the key
 	struct fib_node *node; // NULL: reserved
 	struct fib_subnet *subnet;
 	struct endpoint *rival; // other IPInstances of the same address, which have no say
 	struct endpoint *prev_on_node, *next_on_node, *prev_in_subnet, *next_in_subnet;
 	bool complained; // about its address
-	uint16_t pod; // where in text the pod's name begins
-	char text[]; // "namespace/name", "pod"
 };
+
+static inline const struct in6_addr *endpoint_ip(const struct endpoint *e)
+{
+	return &e->i->address.ip.ip;
+}
 
 // An address of another node.
 struct node_address {

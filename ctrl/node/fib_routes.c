@@ -10,11 +10,10 @@
 
 static bool port_is_of(const struct fib_port *p, const struct endpoint *e)
 {
-	size_t len = strlen(p->pod.namespace);
+	const char *pod = e->i->binding.pod_name;
 
-	if (strncmp(e->text, p->pod.namespace, len) != 0 || e->text[len] != '/')
+	if (strcmp(e->i->obj.meta.namespace, p->pod.namespace) != 0)
 		return false; // the address belongs to another pod by now
-	const char *pod = &e->text[e->pod];
 	return pod[0] == '\0' || p->pod.pod[0] == '\0' || strcmp(pod, p->pod.pod) == 0;
 }
 
@@ -26,16 +25,17 @@ static bool address_fits(const struct fib *f, struct endpoint *e)
 	};
 	const char *wrong = NULL;
 
-	if (fib_is_own_address(f, &e->ip))
+	if (fib_is_own_address(f, endpoint_ip(e)))
 		wrong = "is this node's own";
-	else if (!addr_is_forwarded(&e->ip))
+	else if (!addr_is_forwarded(endpoint_ip(e)))
 		wrong = "is none that packets are forwarded to";
-	else if (!cidr_contains(&prefix, &e->ip))
+	else if (!cidr_contains(&prefix, endpoint_ip(e)))
 		wrong = "is not in its Subnet";
 	if (wrong != NULL && !e->complained) {
 		char ip[IP_TEXT_MAX];
-		(void)log_err(-EINVAL, "ipinstance '%s' is ignored: its address %s %s", e->text,
-			ip_text(&e->ip, ip), wrong);
+		(void)log_err(-EINVAL, "ipinstance '%s/%s' is ignored: its address %s %s",
+			e->i->obj.meta.namespace, e->i->obj.meta.name,
+			ip_text(endpoint_ip(e), ip), wrong);
 	}
 	e->complained = wrong != NULL;
 	return wrong == NULL;
@@ -51,7 +51,7 @@ static void decide_pod(const struct fib *f, const struct endpoint *e, struct rou
 		return;
 
 	if (e->node->is_self) {
-		const struct port_address *a = fib_port_address(f, &e->ip);
+		const struct port_address *a = fib_port_address(f, endpoint_ip(e));
 		if (a != NULL && port_is_of(a->port, e)) {
 			r->kind = ROUTE_LOCAL_POD;
 			r->nexthop = a->port->nexthop;
@@ -61,7 +61,7 @@ static void decide_pod(const struct fib *f, const struct endpoint *e, struct rou
 	r->kind = ROUTE_REMOTE_POD;
 	r->nexthop = e->node->nexthop;
 	if (!r->overlay) {
-		const struct neighbour *n = neighbours_get(f->neighbours, r->vlan, &e->ip);
+		const struct neighbour *n = neighbours_get(f->neighbours, r->vlan, endpoint_ip(e));
 		if (n != NULL && n->has_route)
 			r->neighbour = n->nexthop;
 	}

@@ -185,7 +185,7 @@ static void replace(struct fib *f, struct fib_subnet *s, bool usable, const stru
 	f->nat_dirty = true;
 	fib_snapshots_touch(f);
 	DL_FOREACH2(s->endpoints, e, next_in_subnet)
-	fib_route_update(f, &e->ip);
+	fib_route_update(f, endpoint_ip(e));
 	fib_ports_subnet_changed(f, s);
 	if (old_gateway != NULL) {
 		fib_snapshots_flush(f); // nobody may name its next hop any more
