@@ -19,6 +19,7 @@ void network_fini(struct network *n);
 void subnet_decode(struct reader *r, const cJSON *json, struct subnet_obj *s);
 void subnet_fini(struct subnet_obj *s);
 void ipinstance_decode(struct reader *r, const cJSON *json, struct ipinstance *i);
+void ipinstance_shed(struct ipinstance *i); // of object_shed()
 void nodeinfo_decode(struct reader *r, const cJSON *json, struct nodeinfo *n);
 void nodeinfo_fini(struct nodeinfo *n);
 void pod_decode(struct reader *r, const cJSON *json, struct pod *p);

@@ -69,6 +69,12 @@ void ipinstance_decode(struct reader *r, const cJSON *json, struct ipinstance *i
 	status_decode(r, field_object(r, json, "status"), i);
 }
 
+void ipinstance_shed(struct ipinstance *i)
+{
+	i->binding.referred_uid = i->binding.pod_uid = "";
+	i->status.sandbox_id = i->status.update_timestamp = "";
+}
+
 void ipinstance_name(const struct in6_addr *ip, char buf[64])
 {
 	const uint8_t *b = ip->s6_addr;

@@ -66,12 +66,12 @@ static const size_t object_texts[] = {
 	offsetof(struct ipinstance, status.sandbox_id),
 	offsetof(struct ipinstance, status.update_timestamp),
 };
+#define N_TEXTS (sizeof(object_texts) / sizeof(object_texts[0]))
 #define N_META_TEXTS 5
 
 static size_t n_texts(enum kind kind)
 {
-	return kind == KIND_IPINSTANCE ? sizeof(object_texts) / sizeof(object_texts[0])
-				       : N_META_TEXTS;
+	return kind == KIND_IPINSTANCE ? N_TEXTS : N_META_TEXTS;
 }
 
 static const char **text_at(struct object *obj, size_t i)
@@ -92,44 +92,43 @@ static struct object *object_new(enum kind kind)
 	return obj;
 }
 
-// The text of an earlier field that is the same as field i's: of an IPInstance many are, and are kept
-// once. i if there is none.
-static size_t same_text(struct object *obj, size_t i)
+// The earliest field that has the same text as field i: of an IPInstance many have, and it is kept once.
+static size_t first_with(struct object *obj, const size_t *len, size_t i)
 {
-	const char *text = *text_at(obj, i);
 	size_t j = 0;
 
-	while (j < i && strcmp(*text_at(obj, j), text) != 0)
+	while (len[j] != len[i] || memcmp(*text_at(obj, j), *text_at(obj, i), len[i]) != 0)
 		j++;
 	return j;
 }
 
-// Moves obj, whose texts are others', into a block that has room for them. NULL without memory, obj
-// is as it was then.
-static struct object *take_texts(struct object *obj)
+// A copy in a block with its texts, which may be others' in obj; what obj owns is the copy's then.
+// NULL without memory.
+static struct object *object_with_texts(struct object *obj)
 {
-	size_t size = sizes[obj->kind];
+	size_t n = n_texts(obj->kind), size = sizes[obj->kind];
+	size_t len[N_TEXTS], first[N_TEXTS];
 
-	for (size_t i = 0; i < n_texts(obj->kind); i++) {
-		size_t len = strlen(*text_at(obj, i));
-		size += len > 0 && same_text(obj, i) == i ? len + 1 : 0;
+	for (size_t i = 0; i < n; i++) {
+		len[i] = strlen(*text_at(obj, i));
+		first[i] = first_with(obj, len, i);
+		size += len[i] > 0 && first[i] == i ? len[i] + 1 : 0;
 	}
-	struct object *own = realloc(obj, size);
+	struct object *own = malloc(size);
 	if (own == NULL)
 		return NULL;
+	memcpy(own, obj, sizes[obj->kind]);
 	char *to = (char *)own + sizes[own->kind];
-	for (size_t i = 0; i < n_texts(own->kind); i++) {
-		const char **text = text_at(own, i);
-		size_t same = same_text(own, i);
-
-		if ((*text)[0] == '\0' || same < i) {
-			*text = (*text)[0] == '\0' ? "" : *text_at(own, same);
-			continue;
+	for (size_t i = 0; i < n; i++) {
+		if (len[i] == 0) {
+			*text_at(own, i) = "";
+		} else if (first[i] < i) {
+			*text_at(own, i) = *text_at(own, first[i]);
+		} else {
+			memcpy(to, *text_at(obj, i), len[i] + 1);
+			*text_at(own, i) = to;
+			to += len[i] + 1;
 		}
-		size_t room = strlen(*text) + 1;
-		memcpy(to, *text, room);
-		*text = to;
-		to += room;
 	}
 	return own;
 }
@@ -154,12 +153,13 @@ int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_E
 	}
 	meta_decode(&r, json, kind_namespaced(kind), &obj->meta);
 	body_decode(&r, json, obj);
-	struct object *own = r.failed ? NULL : take_texts(obj);
+	struct object *own = r.failed ? NULL : object_with_texts(obj);
 	if (own == NULL) {
 		reader_fail_memory(&r);
 		object_free(obj);
 		return r.no_memory ? -ENOMEM : -EINVAL;
 	}
+	free(obj);
 	*ret_obj = own;
 	return 0;
 }
@@ -171,19 +171,26 @@ struct object *object_named(enum kind kind, const char *name)
 	if (obj == NULL)
 		return NULL;
 	obj->meta.name = name;
-	struct object *own = take_texts(obj);
-	if (own == NULL)
-		object_free(obj);
+	struct object *own = object_with_texts(obj);
+	free(obj);
 	return own;
 }
 
-void object_shed(struct object *obj)
+struct object *object_shed(struct object *obj)
 {
 	meta_fini(&obj->meta);
 	obj->meta.labels = obj->meta.annotations = (struct key_values){0};
 	obj->meta.owners = NULL;
 	obj->meta.finalizers = NULL;
 	obj->meta.n_owners = obj->meta.n_finalizers = 0;
+	obj->meta.uid = "";
+	if (obj->kind == KIND_IPINSTANCE)
+		ipinstance_shed(OBJECT_AS(ipinstance, obj));
+	struct object *own = object_with_texts(obj);
+	if (own == NULL)
+		return obj; // as large as before
+	free(obj);
+	return own;
 }
 
 void object_free(struct object *obj)

@@ -100,8 +100,10 @@ int object_decode(const cJSON *json, struct object **ret_obj, char error[MODEL_E
 // An object that has nothing but its name; NULL without memory.
 struct object *object_named(enum kind kind, const char *name);
 void object_free(struct object *obj); // accepts NULL
-// Gives back an object's labels, annotations, owners and finalizers: it has none then.
-void object_shed(struct object *obj);
+// Takes obj and returns it, in another place, without labels, annotations, owners, finalizers and uid, and
+// an IPInstance without other objects' uids, sandbox and the time of its status: of none of them it has
+// any then. Cannot fail.
+struct object *object_shed(struct object *obj);
 
 // The path of the first field that the kind does not know ("spec.rnage"), or NULL. Only kinds of
 // our own group are checked; metadata is not, and the status only if asked for.

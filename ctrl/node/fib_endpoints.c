@@ -68,8 +68,7 @@ static void insert(struct fib *f, struct endpoint *e)
 	bool wins = head->node == NULL && e->node != NULL;
 	char ip[IP_TEXT_MAX];
 	const struct meta *first = &head->i->obj.meta, *second = &e->i->obj.meta;
-	(void)log_warn(0,
-		"address %s has two ipinstances, '%s/%s' and '%s/%s'; the %s is ignored",
+	(void)log_warn(0, "address %s has two ipinstances, '%s/%s' and '%s/%s'; the %s is ignored",
 		ip_text(endpoint_ip(e), ip), first->namespace, first->name, second->namespace,
 		second->name, wins ? "first" : "second");
 	if (!wins) {
@@ -165,8 +164,8 @@ static void replace(struct fib *f, struct endpoint *before, struct endpoint *aft
 		insert(f, after);
 		fib_route_update(f, endpoint_ip(after));
 		if (before != NULL && before->node != after->node && after->subnet->usable)
-			neighbours_moved(f->neighbours, after->subnet->desired.vlan,
-				endpoint_ip(after));
+			neighbours_moved(
+				f->neighbours, after->subnet->desired.vlan, endpoint_ip(after));
 	}
 	if (before == NULL)
 		return;
@@ -185,8 +184,8 @@ void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipin
 	struct endpoint *after = event == CACHE_PUT ? endpoint_new(f, i) : NULL;
 
 	if (event == CACHE_PUT && after == NULL)
-		(void)log_err(-ENOMEM, "ipinstance '%s/%s'", i->obj.meta.namespace,
-			i->obj.meta.name);
+		(void)log_err(
+			-ENOMEM, "ipinstance '%s/%s'", i->obj.meta.namespace, i->obj.meta.name);
 	if (before != NULL && after != NULL && same(before, after)) {
 		before->i = i;
 		free(after); // it mentions nothing that before does not

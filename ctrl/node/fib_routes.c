@@ -34,8 +34,8 @@ static bool address_fits(const struct fib *f, struct endpoint *e)
 	if (wrong != NULL && !e->complained) {
 		char ip[IP_TEXT_MAX];
 		(void)log_err(-EINVAL, "ipinstance '%s/%s' is ignored: its address %s %s",
-			e->i->obj.meta.namespace, e->i->obj.meta.name,
-			ip_text(endpoint_ip(e), ip), wrong);
+			e->i->obj.meta.namespace, e->i->obj.meta.name, ip_text(endpoint_ip(e), ip),
+			wrong);
 	}
 	e->complained = wrong != NULL;
 	return wrong == NULL;

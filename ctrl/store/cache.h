@@ -30,8 +30,8 @@ struct cache_subscriber {
 struct cache *cache_new(struct store *store);
 // Which kinds the store brings, as 1U << KIND_…; before cache_start. Without it: all.
 void cache_set_kinds(struct cache *c, uint32_t kinds);
-// Which objects are kept lean, before cache_start: without their JSON, labels, annotations, owners and
-// finalizers. For IPInstances, of which there may be a hundred thousand. Without it: none.
+// Which objects are kept lean, before cache_start: without their JSON and all that object_shed() gives
+// back. For IPInstances, of which there may be a hundred thousand. Without it: none.
 typedef bool cache_is_lean(const struct object *obj, void *arg);
 void cache_set_lean(struct cache *c, cache_is_lean *is_lean, void *arg);
 void cache_free(struct cache *c);

@@ -292,11 +292,11 @@ static int put_wrong(struct cache_item *item, const cJSON *json, const char *mes
 
 static int put_next(struct cache *c, struct cache_item *item, const cJSON *json, struct object *obj)
 {
-	item->next = obj;
 	if (c->is_lean != NULL && c->is_lean(obj, c->is_lean_arg)) {
-		object_shed(obj);
+		item->next = object_shed(obj);
 		return 0;
 	}
+	item->next = obj;
 	struct cache_rest *rest = cache_item_rest(item);
 	if (rest == NULL)
 		return -ENOMEM;
