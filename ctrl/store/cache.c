@@ -95,7 +95,7 @@ static void settle_kind(struct cache *c, enum kind kind)
 	items = calloc(c->n_unsettled[kind], sizeof(struct cache_item *));
 	if (items == NULL)
 		return; // the next event tries again
-	TABLE_FOREACH(&c->items[kind], i, item)
+	TABLE_FOREACH(cache_items_waiting(c, kind), i, item)
 	{
 		if (cache_item_waits(item))
 			items[n++] = item;
@@ -249,6 +249,8 @@ static void on_synced(struct cache *c, enum kind kind)
 		return;
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		settle_kind(c, order[i]);
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		(void)cache_items_sort_out(c, order[i]); // what is missed is judged when it changes
 	c->synced = true;
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		tell(c, order[i], CACHE_SYNCED, NULL, NULL);
@@ -304,6 +306,7 @@ void cache_free(struct cache *c)
 	table_fini(&c->by_ip);
 	for (enum kind k = 0; k < KIND_COUNT; k++) {
 		cache_items_free(c, k);
+		table_fini(&c->waiting[k]);
 		free(c->list[k].obj);
 	}
 	cache_empty_graves(c);

@@ -78,6 +78,19 @@ const struct cache_item *cache_item_at(const struct cache *c, const struct in6_a
 	return table_find(&c->by_ip, &by_address, ip);
 }
 
+// Notes that a version of it waits now: 0 or -ENOMEM.
+static int begin_to_wait(struct cache *c, struct cache_item *item)
+{
+	c->n_unsettled[item->kind]++;
+	return c->synced ? table_add(&c->waiting[item->kind], &by_key, item) : 0;
+}
+
+static void end_to_wait(struct cache *c, struct cache_item *item)
+{
+	c->n_unsettled[item->kind]--;
+	table_del(&c->waiting[item->kind], &by_key, item);
+}
+
 static void forget_order(struct cache *c, enum kind kind)
 {
 	free(c->order[kind]);
@@ -201,7 +214,7 @@ int cache_item_enforce(struct cache *c, struct cache_item *item, const struct ob
 	if (ret < 0)
 		return ret;
 	item->next = NULL;
-	c->n_unsettled[item->kind]--;
+	end_to_wait(c, item);
 	cache_bury(c, old, NULL);
 	if (rest != NULL) {
 		free(rest->json);
@@ -230,6 +243,26 @@ void cache_item_withdraw(struct cache *c, struct cache_item *item)
 bool cache_item_waits(const struct cache_item *item)
 {
 	return item->next != NULL || (item->rest != NULL && item->rest->wrong != NULL);
+}
+
+const struct table *cache_items_waiting(const struct cache *c, enum kind kind)
+{
+	return c->synced ? &c->waiting[kind] : &c->items[kind];
+}
+
+int cache_items_sort_out(struct cache *c, enum kind kind)
+{
+	struct cache_item *item;
+	int ret = 0;
+
+	if (c->n_unsettled[kind] == 0)
+		return 0;
+	TABLE_FOREACH(&c->items[kind], i, item)
+	{
+		if (cache_item_waits(item) && table_add(&c->waiting[kind], &by_key, item) < 0)
+			ret = -ENOMEM;
+	}
+	return ret;
 }
 
 struct cache_rest *cache_item_rest(struct cache_item *item)
@@ -264,7 +297,8 @@ void cache_item_forget(struct cache *c, struct cache_item *item)
 {
 	struct cache_rest *rest = item->rest;
 
-	c->n_unsettled[item->kind] -= cache_item_waits(item);
+	if (cache_item_waits(item))
+		end_to_wait(c, item);
 	object_free(item->next);
 	item->next = NULL;
 	if (rest == NULL)
@@ -315,7 +349,9 @@ int cache_item_put(struct cache *c, struct cache_item *item, const cJSON *json)
 		ret = put_next(c, item, json, obj);
 	else if (ret != -ENOMEM)
 		ret = put_wrong(item, json, message);
-	c->n_unsettled[item->kind] += cache_item_waits(item);
+	int err = cache_item_waits(item) ? begin_to_wait(c, item) : 0;
+	if (ret == 0)
+		ret = err;
 	if (ret < 0)
 		cache_item_forget(c, item);
 	return ret;

@@ -47,6 +47,8 @@ struct cache {
 	struct cache_item **order[KIND_COUNT]; // owned; items in key order; NULL: not made yet
 	struct cache_list list[KIND_COUNT];
 	struct table by_ip; // the IPInstances in force
+	// The items with a version that waits, once all is synced: few. Before that they are all the items.
+	struct table waiting[KIND_COUNT];
 	bool kind_synced[KIND_COUNT];
 	bool synced;
 	size_t n_unsettled[KIND_COUNT]; // items with a version that waits
@@ -66,6 +68,10 @@ void cache_item_free(struct cache *c, struct cache_item *item); // one that is n
 void cache_items_free(struct cache *c, enum kind kind); // all, at the cache's end
 // Whether a version of it waits.
 bool cache_item_waits(const struct cache_item *item);
+// From here on those that wait are found without a look at the others. -ENOMEM: some are not.
+int cache_items_sort_out(struct cache *c, enum kind kind);
+// Where those that wait are; not all that are there do.
+const struct table *cache_items_waiting(const struct cache *c, enum kind kind);
 struct cache_rest *cache_item_rest(
 	struct cache_item *item); // that it may have; NULL without memory
 void cache_item_trim(struct cache_item *item); // gives back a rest of nothing

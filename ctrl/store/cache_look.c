@@ -101,7 +101,7 @@ void cache_each_refused(const struct cache *c, enum kind kind,
 
 	if (c->n_unsettled[kind] == 0)
 		return;
-	TABLE_FOREACH(&c->items[kind], i, item)
+	TABLE_FOREACH(cache_items_waiting(c, kind), i, item)
 	{
 		cJSON *json = cache_item_waits(item) ? json_refused(item) : NULL;
 		const char *why = item->rest != NULL ? item->rest->reported : NULL;
