@@ -78,13 +78,14 @@ static bool is_one_of(const char *name, const char *fields)
 // What stands at path, NULL if nothing does.
 static const cJSON *at_path(const cJSON *json, const char *path)
 {
-	char name[32];
-
 	while (json != NULL && *path != '\0') {
-		int len = (int)strcspn(path, ".");
+		size_t len = strcspn(path, ".");
+		const cJSON *field = cJSON_IsObject(json) ? json->child : NULL;
 
-		(void)snprintf(name, sizeof(name), "%.*s", len, path);
-		json = field_get(json, name);
+		while (field != NULL &&
+			(strncmp(field->string, path, len) != 0 || field->string[len] != '\0'))
+			field = field->next;
+		json = field;
 		path += len;
 		path += *path == '.';
 	}

@@ -31,7 +31,7 @@ static const char *const container_fields[] = {"name", "state", NULL};
 static bool is_listed(const char *const *names, const char *name)
 {
 	for (; *names != NULL; names++) {
-		if (strcmp(*names, name) == 0)
+		if (**names == *name && strcmp(*names, name) == 0)
 			return true;
 	}
 	return false;
