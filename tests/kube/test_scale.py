@@ -7,7 +7,9 @@ import base64
 import concurrent.futures
 import contextlib
 import http.client
+import itertools
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -19,15 +21,19 @@ import uuid
 import pytest
 
 from lab import netns
-from lab.apiserver import ETCD_PORT
+from lab.apiserver import ETCD_PORT, PORT
 from lab.node import CniError, VSWITCHD
 from lab.shell import Process, run, wait_until
 from nodetool import GROUP, add_node, subnet, upstream_ipinstance
 
 N = int(os.environ.get("STRATA_SCALE", "3000"))
 PODS_PER_NODE = 50
+N_NODES = N // PODS_PER_NODE
 N_CHANGES = min(N, 2000)
 N_WRITERS = 8
+RATE = 1000  # changes a second
+RATE_BATCH = 10  # of them at a time
+RATE_ROUNDS = 3  # each is changed so often
 BYTES_EACH = 2000  # resident memory of an IPInstance, a generous bound; the aim is 1,000
 BYTES_BESIDE = 8_000_000  # of what grows in steps, whatever N is
 BATCH = 100  # of etcd's 128 operations of a transaction
@@ -45,6 +51,7 @@ class Etcd:
     def _connect(self):
         connection = http.client.HTTPConnection("127.0.0.1", ETCD_PORT)
         connection.sock = netns.connect(self.ns, "127.0.0.1", ETCD_PORT)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request goes in two parts
         return connection
 
     @staticmethod
@@ -53,18 +60,22 @@ class Etcd:
         answer = connection.getresponse()
         text = answer.read()
         assert answer.status == 200, text
+        return json.loads(text)
 
-    def put(self, pairs):
-        """(key, object) pairs, all of them in the end."""
+    def put(self, pairs, batch=BATCH, at=lambda n: None):
+        """(key, object) pairs, all of them in the end: how many, with which revision, when, by batch. at(n) may wait
+        before the n-th is sent."""
+        pairs, done, n = iter(pairs), [], 0
         with contextlib.closing(self._connect()) as connection:
-            batch = []
-            for key, obj in pairs:
-                batch.append({"requestPut": {"key": _base64(key), "value": _base64(json.dumps(obj, separators=(",", ":")))}})
-                if len(batch) == BATCH:
-                    self._post(connection, "/v3/kv/txn", {"success": batch})
-                    batch = []
-            if batch:
-                self._post(connection, "/v3/kv/txn", {"success": batch})
+            while True:
+                puts = [{"requestPut": {"key": _base64(key), "value": _base64(json.dumps(obj, separators=(",", ":")))}}
+                        for key, obj in itertools.islice(pairs, batch)]
+                if not puts:
+                    return done
+                at(n)
+                answer = self._post(connection, "/v3/kv/txn", {"success": puts})
+                done.append((len(puts), answer["header"]["revision"], time.monotonic()))
+                n += len(puts)
 
     def delete(self, prefix):
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -93,12 +104,13 @@ def stored(obj, i):
     return obj
 
 
-def node_name(i):
-    return f"scale-node-{i // PODS_PER_NODE}"
+def node_name(i, round=0):
+    """Whose pod it is; in each round of changes it moves on."""
+    return f"scale-node-{(i // PODS_PER_NODE + round) % N_NODES}"
 
 
 def nodeinfos():
-    for n in range((N + PODS_PER_NODE - 1) // PODS_PER_NODE):
+    for n in range(N_NODES):
         name, ip = f"scale-node-{n}", f"10.88.{1 + n // 250}.{1 + n % 250}"
         yield f"{REGISTRY}/nodeinfoes/{name}", stored({
             "apiVersion": f"{GROUP}/v1", "kind": "NodeInfo", "metadata": {"name": name},
@@ -115,13 +127,14 @@ def instance_name(i):
     return f"100-{64 + (i >> 16)}-{i >> 8 & 255}-{i & 255}"
 
 
-def ipinstances(numbers):
+def ipinstances(numbers, round=0):
     for i in numbers:
+        node = node_name(i, round)
         pod = {"metadata": {"name": f"web-{i}-7d4b9c", "namespace": namespace_of(i), "uid": str(uuid.UUID(int=i + (2 << 100)))}}
         obj = upstream_ipinstance(pod, instance_name(i).replace("-", "."), "network-0", "scale", 10, "100.64.0.1",
                                   f"02:12:34:{i >> 16:02x}:{i >> 8 & 255:02x}:{i & 255:02x}")
-        obj["spec"]["binding"]["nodeName"] = obj["metadata"]["labels"][f"{GROUP}/node"] = node_name(i)
-        obj["status"] = {"nodeName": node_name(i), "podName": pod["metadata"]["name"], "podNamespace": namespace_of(i),
+        obj["spec"]["binding"]["nodeName"] = obj["metadata"]["labels"][f"{GROUP}/node"] = node
+        obj["status"] = {"nodeName": node, "podName": pod["metadata"]["name"], "podNamespace": namespace_of(i),
                          "sandboxID": uuid.UUID(int=i + (3 << 100)).hex * 2, "updateTimestamp": "2026-01-31T12:00:00Z"}
         yield f"{REGISTRY}/ipinstances/{namespace_of(i)}/{instance_name(i)}", stored(obj, i + (1 << 40))
 
@@ -197,9 +210,18 @@ def filled(lab, apiserver, kube, etcd):
     for i in NUMBERS[-4:]:
         path = f"/apis/{GROUP}/v1/namespaces/{namespace_of(i)}/ipinstances/{instance_name(i)}?resourceVersion=0"
         wait_until(lambda: kube.api.request("GET", path)[0] == 200, "the API server's cache has it", timeout=120)
-    print(f"\nwritten in {time.monotonic() - began:.0f} s")
+    print(f"\nwritten in {time.monotonic() - began:.0f} s; the API server makes the list in {listing(apiserver):.1f} s when "
+          f"it is asked for the first time, then in {listing(apiserver):.1f} s")
     full = Daemon(node, N)
     return empty, full
+
+
+def listing(apiserver):
+    """Seconds that curl takes for the list that the daemon asks for."""
+    out = apiserver.run(["curl", "-sSf", "--compressed", "--cacert", apiserver.pki / "ca.crt", "-o", "/dev/null", "-w", "%{time_total}",
+                         "-H", f"Authorization: Bearer {apiserver.tokens['admin']}",
+                         f"https://127.0.0.1:{PORT}/apis/{GROUP}/v1/ipinstances?resourceVersion=0"])
+    return float(out)
 
 
 def objects(node, kind):
@@ -250,33 +272,69 @@ class Watch:
         self._socket.close()
 
 
-def change(api, numbers):
-    """Gives each another MAC: when which version of which was answered."""
-    client, answered = api.client(), {}
-    for i in numbers:
-        path = f"/apis/{GROUP}/v1/namespaces/{namespace_of(i)}/ipinstances/{instance_name(i)}"
-        status, obj = client.request("PATCH", path, {"spec": {"address": {"mac": f"02:ff:00:00:{i >> 8 & 255:02x}:{i & 255:02x}"}}},
-                                     "application/merge-patch+json")
-        assert status == 200, obj
-        answered[obj["metadata"]["name"], obj["metadata"]["resourceVersion"]] = time.monotonic()
-    return answered
-
-
-def test_changes_are_in_the_tables_soon(filled, kube):
-    full = filled[1]
+def follow(full, numbers, write):
+    """Has write change each IPInstance, and says how soon that was in the tables: it returns when which version of
+    which was answered."""
     watch = Watch(full.node, "scale-changed")
-    numbers = list(range(10, N_CHANGES))
-    assert watch.n_first == len(numbers)
-    random.Random(1).shuffle(numbers)
-    before, began, answered = full.processor_time(), time.monotonic(), {}
-    with concurrent.futures.ThreadPoolExecutor(N_WRITERS) as pool:
-        for part in pool.map(lambda k: change(kube.api, numbers[k::N_WRITERS]), range(N_WRITERS)):
-            answered.update(part)
+    assert watch.n_first == N_CHANGES - 10
+    before, began = full.processor_time(), time.monotonic()
+    answered = write(numbers)
     seconds = time.monotonic() - began
     wait_until(lambda: answered.keys() <= watch.seen.keys(), "every change in the tables", timeout=60)
     used = full.processor_time() - before
     watch.close()
     delays = sorted(1000 * (watch.seen[key] - at) for key, at in answered.items())
-    print(f"\n{len(delays)} changes at {len(delays) / seconds:.0f}/s, from the API server's answer to the tables: median "
-          f"{delays[len(delays) // 2]:.1f} ms, p99 {delays[len(delays) * 99 // 100]:.1f} ms, longest {delays[-1]:.1f} ms; "
-          f"{1e6 * used / len(delays):.0f} us of processor time each")
+    assert len(delays) % len(numbers) == 0
+    return (f"{len(delays)} changes at {len(delays) / seconds:.0f}/s, in the tables after the answer: median "
+            f"{delays[len(delays) // 2]:.1f} ms, p99 {delays[len(delays) * 99 // 100]:.1f} ms, longest {delays[-1]:.1f} ms; "
+            f"{1e6 * used / len(delays):.0f} us of processor time each")
+
+
+@pytest.fixture
+def numbers():
+    """Of those that are changed, in another order."""
+    shuffled = list(range(10, N_CHANGES))
+    random.Random(1).shuffle(shuffled)
+    return shuffled
+
+
+def change(api, numbers):
+    """Moves each to another node: when which version of which was answered."""
+    client, answered = api.client(), {}
+    for i in numbers:
+        path = f"/apis/{GROUP}/v1/namespaces/{namespace_of(i)}/ipinstances/{instance_name(i)}"
+        status, obj = client.request("PATCH", path, {"spec": {"binding": {"nodeName": node_name(i, 1)}}}, "application/merge-patch+json")
+        assert status == 200, obj
+        answered[obj["metadata"]["name"], obj["metadata"]["resourceVersion"]] = time.monotonic()
+    return answered
+
+
+def test_changes_are_in_the_tables_soon(filled, kube, numbers):
+    def write(numbers):
+        answered = {}
+        with concurrent.futures.ThreadPoolExecutor(N_WRITERS) as pool:
+            for part in pool.map(lambda k: change(kube.api, numbers[k::N_WRITERS]), range(N_WRITERS)):
+                answered.update(part)
+        return answered
+
+    print(f"\nas fast as the API server takes them: {follow(filled[1], numbers, write)}")
+
+
+def pace():
+    """Begins now: a function that waits for the n-th change's time."""
+    began = time.monotonic()
+    return lambda n: time.sleep(max(0, began + n / RATE - time.monotonic()))
+
+
+def put_at_rate(etcd, numbers):
+    rounds = (ipinstances(numbers, 2 + k) for k in range(RATE_ROUNDS))
+    done = etcd.put(itertools.chain.from_iterable(rounds), RATE_BATCH, pace())
+    revisions = itertools.chain.from_iterable([(revision, at)] * n for n, revision, at in done)
+    return {(instance_name(i), revision): at for i, (revision, at) in zip(numbers * RATE_ROUNDS, revisions)}
+
+
+def test_a_thousand_changes_a_second_are_followed(filled, etcd, numbers):
+    """More than this machine's API server can be made to write: written by another process past it, so that it only has
+    to tell of them."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        print(f"\ninto etcd: {follow(filled[1], numbers, lambda numbers: pool.apply(put_at_rate, (etcd, numbers)))}")
