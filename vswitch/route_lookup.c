@@ -4,16 +4,13 @@
 #include "vswitch/addr.h"
 #include "vswitch/stages.h"
 
-static_assert(BURST_MAX <= RTE_HASH_LOOKUP_BULK_MAX);
-
 void route_lookup(struct burst *b)
 {
 	struct pkt *wanted[BURST_MAX];
 	uint8_t key_of[BURST_MAX];
-	const void *keys[BURST_MAX];
-	void *routes[BURST_MAX];
+	const struct in6_addr *keys[BURST_MAX];
+	const struct route *routes[BURST_MAX];
 	const struct in6_addr *last = NULL;
-	uint64_t hits = 0;
 	uint32_t n = 0, n_keys = 0;
 
 	for (uint16_t i = 0; i < b->n; i++) {
@@ -33,9 +30,8 @@ void route_lookup(struct burst *b)
 	}
 	if (n == 0)
 		return;
-	(void)rte_hash_lookup_bulk_data(b->tab->routes, keys, n_keys, &hits, routes);
-	if (hits != UINT64_MAX >> (64 - n_keys))
+	if (!route_table_find(b->tab->routes, keys, n_keys, routes))
 		b->has_stranger = true;
 	for (uint32_t i = 0; i < n; i++)
-		wanted[i]->route = (hits >> key_of[i] & 1) != 0 ? routes[key_of[i]] : NULL;
+		wanted[i]->route = routes[key_of[i]];
 }

@@ -1,4 +1,4 @@
-// The tables: a lock-free hash of routes, an array of next hops and a few snapshots. Everything
+// The tables: a hash table of routes, an array of next hops and a few snapshots. Everything
 // here is the control thread's; workers read the published pointers themselves.
 //
 // An update builds the new object, publishes it with one release store and defers the free of the
@@ -9,7 +9,6 @@
 #include "vswitch/rcu.h"
 #include "vswitch/slab.h"
 
-#include <rte_hash_crc.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
@@ -23,8 +22,7 @@ static_assert(sizeof(struct in6_addr) == 16);
 // A route as it is allocated. Workers look at nothing but the first member.
 struct route_slot {
 	struct route route;
-	int32_t position; // in the hash, set when the route is deleted
-	struct tables *tables; // whose hash may use the position again when the route dies
+	struct slab *slab; // where it goes when it dies
 };
 static_assert(sizeof(struct route_slot) <= RTE_CACHE_LINE_SIZE);
 
@@ -61,25 +59,6 @@ static void retire(struct tables *t, const void *obj)
 		rcu_defer(t->rcu, rte_free, (void *)(uintptr_t)obj);
 }
 
-static struct rte_hash *routes_new(uint32_t n_routes)
-{
-	static unsigned serial; // EAL keeps hashes by name
-	char name[RTE_HASH_NAMESIZE];
-	(void)snprintf(name, sizeof(name), "routes%u", serial++);
-
-	const struct rte_hash_parameters params = {
-		.name = name,
-		.entries = n_routes,
-		.key_len = sizeof(struct in6_addr),
-		.hash_func = rte_hash_crc,
-		.socket_id = SOCKET_ID_ANY,
-		// Without the extension table an add may fail long before the table is full.
-		.extra_flag =
-			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
-	};
-	return rte_hash_create(&params);
-}
-
 struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
 {
 	const struct node no_node = {.uplink = VPORT_NONE, .host = VPORT_NONE};
@@ -90,7 +69,7 @@ struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
 	t->rcu = rcu;
 	t->nexthop_hint = NEXTHOP_NONE + 1;
 	t->nexthop_taken[0] = UINT64_C(1) << NEXTHOP_NONE;
-	t->routes = routes_new(n_routes);
+	t->routes = route_table_new(n_routes);
 	t->route_slots = slab_new();
 	if (t->routes == NULL || t->route_slots == NULL || tables_set_subnets(t, NULL, 0) < 0 ||
 		tables_set_node(t, &no_node) < 0) {
@@ -106,7 +85,7 @@ void tables_free(struct tables *t)
 		return;
 
 	rcu_flush(t->rcu); // what was deleted still knows its tables
-	rte_hash_free(t->routes);
+	route_table_free(t->routes);
 	slab_free(t->route_slots);
 	for (uint32_t i = 0; i < NEXTHOP_MAX; i++)
 		rte_free((void *)(uintptr_t)t->nexthops[i]);
@@ -119,83 +98,58 @@ void tables_free(struct tables *t)
 
 // ── Routes ─────────────────────────────────────────────────────────────────────────────────────
 
-static int add_route(struct tables *t, struct route_slot *slot)
-{
-	int ret = rte_hash_add_key_data(t->routes, &slot->route.addr, slot);
-	if (ret != -ENOSPC)
-		return ret;
-	// Places of deleted routes may have become free by now.
-	(void)rcu_poll(t->rcu);
-	return rte_hash_add_key_data(t->routes, &slot->route.addr, slot);
-}
-
 // No worker looks at the route any more.
 static void free_route(void *obj)
 {
 	struct route_slot *slot = obj;
 
-	slab_put(slot->tables->route_slots, slot);
+	slab_put(slot->slab, slot);
+}
+
+static void retire_route(struct tables *t, const struct route *r)
+{
+	if (r != NULL)
+		rcu_defer(t->rcu, free_route, (void *)(uintptr_t)r);
 }
 
 int tables_put_route(struct tables *t, const struct route *r)
 {
+	const struct route *old;
+
 	if (!addr_is_forwarded(&r->addr))
 		return -EINVAL;
 	struct route_slot *slot = slab_get(t->route_slots);
 	if (slot == NULL)
 		return -ENOMEM;
 	slot->route = *r;
-	slot->tables = t;
+	slot->slab = t->route_slots;
 
-	const struct route *old = tables_route(t, &r->addr);
-	int ret = add_route(t, slot);
+	int ret = route_table_put(t->routes, &slot->route, &old);
 	if (ret < 0) {
 		free_route(slot);
 		return ret;
 	}
-	if (old != NULL)
-		rcu_defer(t->rcu, free_route, (void *)(uintptr_t)old);
+	retire_route(t, old);
 	return 0;
-}
-
-// The last worker has forgotten the route: its place in the hash may be another's. Until then
-// the hash keeps its key, which a look-up may be comparing.
-static void release_route(void *obj)
-{
-	struct route_slot *slot = obj;
-
-	(void)rte_hash_free_key_with_position(slot->tables->routes, slot->position);
-	free_route(slot);
 }
 
 void tables_del_route(struct tables *t, const struct in6_addr *addr)
 {
-	void *slot;
-
-	if (rte_hash_lookup_data(t->routes, addr, &slot) < 0)
-		return;
-	((struct route_slot *)slot)->position = rte_hash_del_key(t->routes, addr);
-	rcu_defer(t->rcu, release_route, slot);
+	retire_route(t, route_table_del(t->routes, addr));
 }
 
 const struct route *tables_route(const struct tables *t, const struct in6_addr *addr)
 {
-	void *route;
+	const struct route *r;
 
-	if (rte_hash_lookup_data(t->routes, addr, &route) < 0)
-		return NULL;
-	return route;
+	route_table_find(t->routes, &addr, 1, &r);
+	return r;
 }
 
 void tables_each_route(
 	const struct tables *t, void (*f)(const struct route *r, void *arg), void *arg)
 {
-	const void *key;
-	void *route;
-	uint32_t i = 0;
-
-	while (rte_hash_iterate(t->routes, &key, &route, &i) >= 0)
-		f(route, arg);
+	route_table_each(t->routes, f, arg);
 }
 
 // ── Next hops ──────────────────────────────────────────────────────────────────────────────────

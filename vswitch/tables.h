@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 #include <rte_ether.h>
-#include <rte_hash.h>
+
+#include "vswitch/route_table.h"
 
 #include "vswitch/outer.h"
 
@@ -148,7 +149,7 @@ struct vport {
 // ── The tables ─────────────────────────────────────────────────────────────────────────────────
 
 struct tables {
-	struct rte_hash *routes; // struct in6_addr → const struct route *
+	struct route_table *routes;
 	_Atomic(const struct nexthop *) nexthops[NEXTHOP_MAX]; // NULL where unused
 	_Atomic(const struct subnets *) subnets; // never NULL
 	_Atomic(const struct node *) node; // never NULL
@@ -160,7 +161,7 @@ struct tables {
 			       64]; // control only: in use, or deleted within the grace period
 };
 
-// Creates empty tables for about n_routes addresses; they defer frees to rcu. NULL if memory is
+// Creates empty tables for n_routes addresses; they defer frees to rcu. NULL if memory is
 // short. tables_free frees all that is in them; no worker may be running.
 struct tables *tables_new(uint32_t n_routes, struct rcu *rcu);
 void tables_free(struct tables *t);

@@ -1,5 +1,4 @@
 // How full the FIB is: numbers that are at hand, for whoever asks often.
-#include <rte_hash.h>
 
 #include "ctrl/node/fib_priv.h"
 
@@ -42,7 +41,7 @@ static void count_nodes(const struct fib *f, struct fib_sizes *sizes)
 void fib_sizes(const struct fib *f, struct fib_sizes *ret_sizes)
 {
 	struct fib_sizes sizes = {
-		.routes = (size_t)rte_hash_count(f->tables->routes),
+		.routes = f->tables->routes->n,
 		.nexthops = n_nexthops(f->tables),
 		.ports = n_ports(f),
 		.subnets = n_subnets(f),

@@ -23,31 +23,6 @@
 #define N_VPORTS 32
 #define SECONDS 5
 
-// rte_hash is a library that ThreadSanitizer does not see into. These wrappers tell it of the one
-// order that the hash guarantees: what was written before an add is seen after a look-up.
-int __wrap_rte_hash_add_key_data(const struct rte_hash *h, const void *key, void *data);
-int __real_rte_hash_add_key_data(const struct rte_hash *h, const void *key, void *data);
-#ifndef __has_feature
-#define __has_feature(x) 0 // gcc
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-#else
-static void __tsan_acquire(void *)
-{
-}
-static void __tsan_release(void *)
-{
-}
-#endif
-
-int __wrap_rte_hash_add_key_data(const struct rte_hash *h, const void *key, void *data)
-{
-	__tsan_release(data);
-	return __real_rte_hash_add_key_data(h, key, data);
-}
-
 static struct rcu *rcu;
 static struct tables *tables;
 static atomic_bool stop;
@@ -73,7 +48,6 @@ static struct in6_addr addr_of(uint32_t i)
 
 static void check_route(const struct route *r, const struct in6_addr *addr)
 {
-	__tsan_acquire((void *)(uintptr_t)r);
 	check(memcmp(&r->addr, addr, sizeof(*addr)) == 0, "route of another address");
 	check(r->vlan != 0 && r->subnet == r->vlan * 3u, "route is torn");
 	const struct nexthop *nh =
@@ -87,19 +61,18 @@ static void check_route(const struct route *r, const struct in6_addr *addr)
 static void look_up_burst(uint64_t *rnd)
 {
 	struct in6_addr addr[BURST_MAX];
-	const void *keys[BURST_MAX];
-	void *routes[BURST_MAX];
+	const struct in6_addr *keys[BURST_MAX];
+	const struct route *routes[BURST_MAX];
 	uint32_t index[BURST_MAX];
-	uint64_t hits = 0;
 
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		index[i] = random_below(rnd, i % 2 == 0 ? N_PERMANENT : N_ADDRS);
 		addr[i] = addr_of(index[i]);
 		keys[i] = &addr[i];
 	}
-	(void)rte_hash_lookup_bulk_data(tables->routes, keys, BURST_MAX, &hits, routes);
+	(void)route_table_find(tables->routes, keys, BURST_MAX, routes);
 	for (unsigned i = 0; i < BURST_MAX; i++) {
-		bool hit = (hits >> i & 1) != 0;
+		bool hit = routes[i] != NULL;
 		check(hit || index[i] >= N_PERMANENT, "permanent route is missing");
 		if (hit)
 			check_route(routes[i], &addr[i]);
