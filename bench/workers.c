@@ -335,6 +335,7 @@ static void bench_shared(const char *name, uint16_t n_queues)
 		.path = path,
 		.pool = dataplane_pool(dp),
 		.n_queue_pairs = n_queues,
+		.n_workers = N_WORKERS,
 		.mtu = RTE_ETHER_MTU,
 		.server = true,
 	};

@@ -77,6 +77,14 @@ static uint16_t vhost_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uin
 	return got;
 }
 
+static uint16_t enqueue_shared(struct vhost_txq *txq, struct rte_mbuf **pkts, uint16_t n)
+{
+	rte_spinlock_lock(&txq->lock);
+	uint16_t sent = virtqueue_enqueue(&txq->vq, pkts, n);
+	rte_spinlock_unlock(&txq->lock);
+	return sent;
+}
+
 static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost *v = vhost_of(p);
@@ -87,12 +95,10 @@ static uint16_t vhost_tx(struct port *p, uint16_t worker, struct rte_mbuf **pkts
 	atomic_store_explicit(&vhost_senders[worker].port, v, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst); // the processor's fence is the callbacks'
 	n_txq = atomic_load_explicit(&v->n_txq, memory_order_acquire);
-	if (n_txq > 0) {
-		struct vhost_txq *txq = &v->txq[worker < n_txq ? worker : worker % n_txq];
-		rte_spinlock_lock(&txq->lock);
-		sent = virtqueue_enqueue(&txq->vq, pkts, n);
-		rte_spinlock_unlock(&txq->lock);
-	}
+	if (n_txq >= v->n_workers) // each has one for itself
+		sent = virtqueue_enqueue(&v->txq[worker].vq, pkts, n);
+	else if (n_txq > 0)
+		sent = enqueue_shared(&v->txq[worker % n_txq], pkts, n);
 	atomic_store_explicit(&vhost_senders[worker].port, NULL, memory_order_release);
 	pool_free_bulk(pkts, sent); // they were copied
 	return sent;
@@ -175,6 +181,7 @@ static int vhost_init(struct vhost *v, const struct vhost_conf *conf)
 	v->port.ops = &vhost_ops;
 	v->port.pool = conf->pool;
 	v->port.n_rxq = conf->n_queue_pairs;
+	v->n_workers = conf->n_workers;
 	v->port.numa_node = SOCKET_ID_ANY;
 	v->port.mtu = conf->mtu;
 	v->port.mac = conf->mac;
@@ -244,7 +251,8 @@ int vhost_open(const struct vhost_conf *conf, struct port **ret_port)
 	struct vhost *v;
 	int ret;
 
-	if (conf->n_queue_pairs == 0 || conf->n_queue_pairs > PORT_QUEUES_MAX)
+	if (conf->n_queue_pairs == 0 || conf->n_queue_pairs > PORT_QUEUES_MAX ||
+		conf->n_workers == 0)
 		return -EINVAL;
 	if (strlen(conf->path) >= sizeof(v->path))
 		return -ENAMETOOLONG;

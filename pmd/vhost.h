@@ -11,6 +11,7 @@ struct vhost_conf {
 	const char *path; // of the socket
 	struct rte_mempool *pool;
 	uint16_t n_queue_pairs; // most that the guest may enable
+	uint16_t n_workers; // that send to it: their numbers are less
 	uint16_t mtu; // offered to the guest (VIRTIO_NET_F_MTU)
 	struct rte_ether_addr
 		mac; // the pod's, for people; the guest gets its own from its application

@@ -23,7 +23,8 @@ struct vhost_rxq {
 	struct virtqueue vq; // the worker's while it is published, else the callbacks'
 } __rte_cache_aligned;
 
-// One ring from the switch to the guest. Workers that share it take turns.
+// One ring from the switch to the guest. Workers that share it take turns; who has it alone does without
+// the lock.
 struct vhost_txq {
 	rte_spinlock_t lock;
 	struct virtqueue vq; // as in vhost_rxq
@@ -45,6 +46,7 @@ struct vhost {
 	atomic_bool link_up; // Callbacks: w, anybody: r
 	// Rings to the guest that are open, 0: none. Callbacks: w, workers: r.
 	atomic_ushort n_txq;
+	uint16_t n_workers; // never changes
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct vhost_rxq rxq[PORT_QUEUES_MAX];
 	struct vhost_txq txq[PORT_QUEUES_MAX];

@@ -177,6 +177,7 @@ static int open_vhost(struct cni *cni, struct slot *s, char *why)
 		.path = s->a.socket_path,
 		.pool = dataplane_pool(cni->conf.dp),
 		.n_queue_pairs = (uint16_t)c->vhost_queues,
+		.n_workers = dataplane_n_workers(cni->conf.dp),
 		.mtu = s->a.mtu,
 		.server = c->vhost_server,
 	};

@@ -32,6 +32,7 @@ static int open_vhost_uplink(const struct config *c, struct dataplane *dp, struc
 		.path = c->uplink_device + strlen(VHOST_UPLINK),
 		.pool = dataplane_pool(dp),
 		.n_queue_pairs = uplink_queues(c, dp),
+		.n_workers = dataplane_n_workers(dp),
 		.mtu = c->uplink_mtu != 0 ? c->uplink_mtu : MTU_DEFAULT,
 	};
 

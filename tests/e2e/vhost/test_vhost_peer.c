@@ -201,6 +201,7 @@ static void port_start(const struct variant *v)
 		.path = path,
 		.pool = pool,
 		.n_queue_pairs = N_QUEUES,
+		.n_workers = N_QUEUES + 2,
 		.mtu = 9000,
 		.server = !v->peer_is_server};
 
@@ -344,8 +345,12 @@ static void a_kick_wakes_a_sleeping_worker(void **state)
 
 static void a_guest_that_starts_wakes_a_worker_that_slept_before(void **state)
 {
-	struct vhost_conf conf = {
-		.name = "pod0", .path = path, .pool = pool, .n_queue_pairs = N_QUEUES, .mtu = 1500};
+	struct vhost_conf conf = {.name = "pod0",
+		.path = path,
+		.pool = pool,
+		.n_queue_pairs = N_QUEUES,
+		.n_workers = N_QUEUES,
+		.mtu = 1500};
 	struct pollfd fd = {.events = POLLIN};
 	struct rte_mbuf *m;
 

@@ -42,6 +42,7 @@ static int start(void **)
 		.path = path,
 		.pool = pool,
 		.n_queue_pairs = N_QUEUES,
+		.n_workers = N_QUEUES,
 		.mtu = 1500,
 		.server = true};
 	if (pool == NULL || guest_pool == NULL || vhost_open(&conf, &port) < 0)
@@ -126,7 +127,6 @@ static void workers_send_to_a_queue_each_or_share_what_there_is(void **)
 		guest_use(2);
 		check_to_guest(1, 2, 1);
 		check_to_guest(0, 2, 0);
-		check_to_guest(2, 2, 0);
 		check_from_guest(0);
 		check_from_guest(1);
 

@@ -47,6 +47,7 @@ static int open_port(const char *where, bool server, struct port **ret_port)
 		.path = where,
 		.pool = pool,
 		.n_queue_pairs = 2,
+		.n_workers = 2,
 		.mtu = 1500,
 		.server = server};
 
