@@ -41,15 +41,14 @@ static void queues_of_one_busy_worker_are_spread(void **)
 
 static void silent_and_pinned_queues_stay(void **)
 {
+	// Without the pin the lighter one would go.
 	struct placement_queue q[] = {QUEUE(0, 0),
-		{.load = 60, .worker = 0, .numa_node = NUMA_ANY, .pinned = true}, QUEUE(40, 0),
-		QUEUE(10, 1)};
+		{.load = 10, .worker = 0, .numa_node = NUMA_ANY, .pinned = true}, QUEUE(60, 0)};
 
 	assert_int_equal(placement_improve(q, RTE_DIM(q), one_node, 2), 1);
 	assert_int_equal(q[0].worker, 0);
 	assert_int_equal(q[1].worker, 0);
 	assert_int_equal(q[2].worker, 1);
-	assert_int_equal(q[3].worker, 1);
 }
 
 static void what_is_as_good_as_it_gets_stays(void **)
