@@ -212,7 +212,7 @@ def test_a_kind_that_is_not_installed_is_waited_for(apiserver, proxy, kubeconfig
 
 def test_a_token_that_expires_is_read_again(apiserver):
     apiserver.grant("fault-token")
-    short = apiserver.token("fault-token", seconds=-40)  # a server grants a minute more
+    short = apiserver.token("fault-token", seconds=-48)  # a server grants a minute more
     file = apiserver.directory / "rotating-token"
     file.write_text(short)
     path = apiserver.write_kubeconfig(apiserver.directory / "rotating.kubeconfig", None)

@@ -209,8 +209,9 @@ def test_managers_make_the_first_network_through_their_own_webhooks(clean):
         world.end()
         clean.uninstall()
         wipe(clean)
+        clean.register()
         clean.start()
-        clean.install()
+        clean.wait_asked(True)
 
 
 def test_reviews_are_counted(clean):

@@ -15,15 +15,15 @@ SECRET = "/api/v1/namespaces/kube-system/secrets/strata-webhook"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/strata-admission"
 
 
-def configurations(port=PORT, mutate=True):
+def configurations(port=PORT, mutate=True, bundle=None):
     """(path, object) of the webhook configurations as they are installed, but for a port of this host instead of a Service.
-    mutate False: Pods are only validated."""
+    mutate False: Pods are only validated. bundle: what the webhooks write there themselves."""
     for document in yaml.safe_load_all(MANIFEST.read_text()):
         if document is None or not document["kind"].endswith("WebhookConfiguration"):
             continue
         for hook in document["webhooks"]:
             path = hook["clientConfig"]["service"]["path"]
-            hook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}"}
+            hook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}", **({"caBundle": bundle} if bundle else {})}
         if document["kind"].startswith("Mutating") and not mutate:
             document["webhooks"] = []
         yield f"{HOOKS}/{document['kind'].lower()}s", document
@@ -49,25 +49,40 @@ class Webhook:
             assert status == 201, answer
 
     def install(self, mutate=True):
-        """Registers the webhooks, and waits until the API server asks them."""
-        self.register(mutate=mutate)
+        """Registers the webhooks anew, with the bundle they have, and waits until the API server asks them."""
+        self.register(mutate=mutate, bundle=self.api.get(SECRET)["data"]["ca.crt"])
         self.wait_asked(mutate)
 
     def wait_asked(self, mutates):
         # Dry runs, for nothing is to stay of them. Bundles are looked at every ten seconds.
         def asked():
-            status, _ = self.api.request("POST", f"{OURS}/networks?dryRun=All", network("probe", {"type": "Overlay", "netID": 4}))
-            if status not in (201, 403):
+            status, answer = self.probe_network()
+            if status != 403 or "denied the request" not in answer["message"]:
                 return False
             status, pod = try_pod(self.api, pod_object("probe", {}))
-            return not mutates or PREFIX + "handled-by-webhook" in pod["metadata"].get("annotations", {}) or status == 403
+            return not mutates or status == 403 or self.is_mutated(pod)
 
         wait_until(asked, lambda: "the API server asks the webhooks:\n" + "".join(p.log_text()[-2000:] for p in self.processes),
                    timeout=40, interval=0.3)
 
+    def probe_network(self):
+        """Creates, in a dry run, one that only the webhooks refuse."""
+        return self.api.request("POST", f"{OURS}/networks?dryRun=All", network("probe", {}))
+
+    @staticmethod
+    def is_mutated(pod):
+        return PREFIX + "handled-by-webhook" in pod["metadata"].get("annotations", {})
+
     def uninstall(self):
+        """Takes the webhooks away, and waits until the API server asks none of them any more."""
         for path, configuration in configurations():
             self.api.request("DELETE", f"{path}/{configuration['metadata']['name']}")
+
+        def forgotten():
+            status, pod = try_pod(self.api, pod_object("probe", {}))
+            return status == 201 and not self.is_mutated(pod) and self.probe_network()[0] == 201
+
+        wait_until(forgotten, "the API server asks no webhooks", interval=0.1)
 
     def stop(self):
         codes = [process.stop() for process in self.processes]
@@ -88,8 +103,9 @@ def webhook(api):
     api.request("DELETE", SECRET)
     api.request("DELETE", LEASE)
     try:
+        w.register()
         w.start()
-        w.install()
+        w.wait_asked(True)
         yield w
     finally:
         w.uninstall()
