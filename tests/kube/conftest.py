@@ -4,6 +4,7 @@ the API server, for all tests of a file.
 tests/setup/kubernetes makes the programs; Strata's are those of $STRATA_BUILD. Objects stay from test to
 test: give yours names of their own, or call apiserver.wipe() before.
 """
+import itertools
 import os
 import pathlib
 import shutil
@@ -17,10 +18,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lab.apiserver import ApiServer  # noqa: E402
 from lab.cluster import Cluster  # noqa: E402
-from lab.lab import Lab, namespaces  # noqa: E402
+from lab.fixtures import failed, lab, logs_of_failures, pytest_runtest_makereport  # noqa: E402, F401
+from lab.lab import namespaces  # noqa: E402
 from lab.shell import run  # noqa: E402
 from nodetool import ACCOUNT, MANIFEST, NODE, Kube, add_node, network, subnet  # noqa: E402
 
+NUMBERS = itertools.count()
 MEMORY = "/dev/shm"  # etcd waits for the disk at every write
 
 
@@ -80,20 +83,6 @@ def kube(apiserver):
 
 
 @pytest.fixture(scope="module")
-def lab():
-    prefix = f"node{os.getpid()}-"
-    lab = Lab(prefix, f"/run/strata-{prefix[:-1]}")
-    try:
-        yield lab
-    finally:
-        for node in lab.nodes.values():
-            if node.process is not None:
-                node.stop()
-        lab.down()
-    assert namespaces(prefix) == []
-
-
-@pytest.fixture(scope="module")
 def node_settings():
     """More of the daemon's configuration: a file of tests may have another."""
     return {}
@@ -105,17 +94,20 @@ def node(lab, apiserver, kube, node_settings):
     return add_node(lab, apiserver, **node_settings).start()
 
 
+@pytest.fixture
+def ns(world, request):
+    """A namespace of the test's own in the `world` of its file, empty again behind it."""
+    file = request.module.__name__.removeprefix("test_").replace("_", "-")
+    name = world.namespace(f"{file}-{next(NUMBERS)}")
+    yield name
+    world.clear(name)
+
+
 @pytest.fixture(autouse=True)
-def logs_of_failures(request):
-    """Says what the cluster, or the daemon, did when a test of it fails."""
+def logs_of_the_cluster(request):
     yield
-    report = getattr(request.node, "report", None)
-    if report is None or not report.failed:
-        return
-    if "cluster" in request.fixturenames:
+    if failed(request) and "cluster" in request.fixturenames:
         print(request.getfixturevalue("cluster").logs())
-    if "node" in request.fixturenames:
-        print(request.getfixturevalue("node").log()[-6000:])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -124,10 +116,3 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "cluster" if "cluster" in item.fixturenames else item.path.name
         item.add_marker(pytest.mark.xdist_group(group))
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    if call.when == "call":
-        item.report = outcome.get_result()

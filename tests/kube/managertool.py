@@ -1,6 +1,7 @@
 """What the manager's tests share: strata-manager in the API server's namespace, objects, and the
 state of addresses as the API server has it."""
 import collections
+import contextlib
 import ipaddress
 import itertools
 import os
@@ -19,6 +20,7 @@ PREFIX = f"{GROUP}/"
 FINALIZER = PREFIX + "ip-allocated"
 MERGE = "application/merge-patch+json"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/strata-manager"
+DEFAULT_OVERLAY = {"DEFAULT_NETWORK_TYPE": "Overlay"}
 FAST = ("--leader-elect-lease-duration=8s", "--leader-elect-renew-deadline=6s", "--leader-elect-retry-period=500ms")
 
 
@@ -98,6 +100,28 @@ class Manager:
 
 
 # ── the cluster's state ───────────────────────────────────────────────────────────────────────────
+
+@contextlib.contextmanager
+def managed(api, *objects, spaces=(), managers=1, flags=(), env=None):
+    """An API server with these objects alone and Namespaces of these names, and a manager that leads: a World.
+    Nothing of them is left, and the managers have ended well."""
+    world = World(api)
+    api.wipe()
+    for obj in objects:
+        world.post(obj)
+    for name in spaces:
+        world.namespace(name)
+    try:
+        for _ in range(managers):
+            world.start(*flags, env=env).wait_leading()
+        yield world
+    finally:
+        world.end()
+        api.wipe()
+        for obj in objects:
+            if obj["kind"] == "Node":
+                api.request("DELETE", f"/api/v1/nodes/{obj['metadata']['name']}")
+
 
 class World:
     """The API server as the tests see it."""

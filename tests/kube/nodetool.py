@@ -99,7 +99,7 @@ def add_node(lab, apiserver, **settings):
     node = lab.add_node("n1", start=False, addresses=["10.88.0.1/24"], env={"KUBE_NODE_NAME": NODE},
                         settings={"node": {"name": None}, "log": {"level": "debug"}, "attach": {"timeout": 3000},
                                   "store": {"kind": "kube", "kubeconfig": str(kubeconfig)}, **settings})
-    port = f"to-{lab.prefix[4:-1]}"
+    port = f"to-{lab.prefix[3:-1]}"
     run(["ip", "link", "add", "api", "netns", node.ns, "type", "veth", "peer", "name", port, "netns", apiserver.ns])
     run(f"ip link set {port} master cluster up", ns=apiserver.ns)
     run("ip address add 192.0.2.11/24 dev api", ns=node.ns)

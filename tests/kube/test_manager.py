@@ -3,14 +3,12 @@
 No kubelet, no scheduler, no garbage collector: the tests create Pods that are scheduled already, say
 what their containers do, and delete them.
 """
-import itertools
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, annotated, managed, network, node, pod, subnet
 
-NUMBERS = itertools.count()
 
 UNDERLAY = {"type": "Underlay", "netID": 100, "nodeSelector": {"network": "underlay-network"}}
 OVERLAY = {"type": "Overlay", "netID": 100}
@@ -18,36 +16,15 @@ OVERLAY = {"type": "Overlay", "netID": 100}
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    for name, labels in (("node1", {"network": "underlay-network"}), ("node2", {"network": "underlay-network"}), ("node3", {})):
-        w.post(node(name, **labels))
-    w.post(network("underlay-network", UNDERLAY))
-    w.post(network("overlay-network", OVERLAY))
-    w.post(subnet("underlay-subnet", "underlay-network", "192.168.56.0/24", gateway="192.168.56.1"))
-    w.post(subnet("overlay-ipv4-subnet", "overlay-network", "100.10.0.0/24"))
-    w.post(subnet("overlay-ipv6-subnet", "overlay-network", "fe80::/120"))
-    w.start().wait_leading()
-    yield w
-    w.end()
-    apiserver.wipe()
-    for name in ("node1", "node2", "node3"):
-        apiserver.request("DELETE", f"/api/v1/nodes/{name}")
-
-
-@pytest.fixture
-def ns(world, request):
-    """A namespace of the test's own, empty again behind it."""
-    name = world.namespace(f"mgr-{next(NUMBERS)}-" + request.node.originalname.removeprefix("test_").replace("_", "-")[:40].strip("-"))
-    yield name
-    for p in world.api.get(f"/api/v1/namespaces/{name}/pods")["items"]:
-        world.set_status(p, containerStatuses=[])
-        world.delete_pod(name, p["metadata"]["name"])
-    for p in world.api.get(f"/api/v1/namespaces/{name}/pods")["items"]:
-        world.wait_pod_gone(name, p["metadata"]["name"])
-    for i in world.instances(name):
-        world.api.request("DELETE", f"{OURS}/namespaces/{name}/ipinstances/{i['metadata']['name']}")
-    world.wait_free(name)
+    objects = (
+        node("node1", network="underlay-network"), node("node2", network="underlay-network"), node("node3"),
+        network("underlay-network", UNDERLAY),
+        network("overlay-network", OVERLAY),
+        subnet("underlay-subnet", "underlay-network", "192.168.56.0/24", gateway="192.168.56.1"),
+        subnet("overlay-ipv4-subnet", "overlay-network", "100.10.0.0/24"),
+        subnet("overlay-ipv6-subnet", "overlay-network", "fe80::/120"))
+    with managed(apiserver, *objects) as w:
+        yield w
 
 
 def ips(instances):

@@ -11,35 +11,19 @@ Those of the study's appendix A, by number, and where they are shown absent if n
  8 test_manager_rules: names that no label can hold
  9 an address that ends in zeros; 10 what others wrote
 """
-import itertools
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+from managertool import DEFAULT_OVERLAY, FINALIZER, OURS, PREFIX, STATEFUL_SET, annotated, managed, network, node, pod, subnet
 
-NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    w.post(node("defect1", rack="a"))
-    w.post(network("over", {"type": "Overlay", "netID": 5}))
-    w.post(subnet("over-4", "over", "10.88.0.0/24"))
-    w.start("--feature-gates=VMIPRetain=true", env={"DEFAULT_NETWORK_TYPE": "Overlay"}).wait_leading()
-    yield w
-    w.end()
-    apiserver.wipe()
-    apiserver.request("DELETE", "/api/v1/nodes/defect1")
-
-
-@pytest.fixture
-def ns(world):
-    name = world.namespace(f"defects-{next(NUMBERS)}")
-    yield name
-    world.clear(name)
+    objects = node("defect1", rack="a"), network("over", {"type": "Overlay", "netID": 5}), subnet("over-4", "over", "10.88.0.0/24")
+    with managed(apiserver, *objects, flags=["--feature-gates=VMIPRetain=true"], env=DEFAULT_OVERLAY) as w:
+        yield w
 
 
 def create(world, ns, name, **options):
@@ -162,7 +146,7 @@ def test_an_address_of_a_pod_that_never_was_is_given_back(world, ns):
 def instead(world, *flags):
     """The one manager of these tests, with other flags."""
     world.end()
-    return world.start("--feature-gates=VMIPRetain=true", *flags, env={"DEFAULT_NETWORK_TYPE": "Overlay"})
+    return world.start("--feature-gates=VMIPRetain=true", *flags, env=DEFAULT_OVERLAY)
 
 
 def test_a_selector_says_which_pods_get_addresses(world, ns):

@@ -1,38 +1,28 @@
 """Two IPInstances with one address, as hybridnet can leave them (appendix A of its study, 3 and 4: a Refresh, a forced
 assignment): one pod keeps it, and the other gets another, unless both run with it already."""
-import itertools
 import time
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import FINALIZER, OURS, PREFIX, STATEFUL_SET, World, network, node, pod, subnet
+from managertool import DEFAULT_OVERLAY, FINALIZER, OURS, PREFIX, STATEFUL_SET, managed, network, node, pod, subnet
 
-NUMBERS = itertools.count()
 SLOW = 60  # seconds: the sweeper looks every ten, and twice
 
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    w.post(node("double1"))
-    w.post(network("over", {"type": "Overlay", "netID": 5}))
-    w.post(subnet("over-4", "over", "10.86.0.0/24"))
-    w.start(env={"DEFAULT_NETWORK_TYPE": "Overlay"}).wait_leading()
-    yield w
-    w.end()
-    apiserver.wipe()
-    apiserver.request("DELETE", "/api/v1/nodes/double1")
+    objects = node("double1"), network("over", {"type": "Overlay", "netID": 5}), subnet("over-4", "over", "10.86.0.0/24")
+    with managed(apiserver, *objects, env=DEFAULT_OVERLAY) as w:
+        yield w
 
 
 @pytest.fixture
-def spaces(world):
+def spaces(world, ns):
     """Two namespaces: within one, the names of IPInstances hold them apart."""
-    names = [world.namespace(f"doubled-{next(NUMBERS)}{letter}") for letter in "ab"]
-    yield names
-    for name in names:
-        world.clear(name)
+    other = world.namespace(f"{ns}-other")
+    yield [ns, other]
+    world.clear(other)
 
 
 def twin(world, i, p):
@@ -100,7 +90,7 @@ def test_a_new_leader_leaves_it_to_the_older_one(world, spaces):
     second = world.post(pod(spaces[0], "second", on="double1"))
     time.sleep(1.1)  # ages are in seconds
     twin(world, i, second)
-    world.start(env={"DEFAULT_NETWORK_TYPE": "Overlay"}).wait_leading()
+    world.start(env=DEFAULT_OVERLAY).wait_leading()
     wait_until(lambda: len(world.of_pod(spaces[0], "second")) == 1 and world.doubled() == {},
                lambda: f"{world.instances(spaces[0])}\n{world.logs()}", timeout=SLOW)
     world.wait_bound(second)

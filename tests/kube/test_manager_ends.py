@@ -1,13 +1,11 @@
 """How long an address stays a pod's whose end has come: a kubelet says that a pod is over before its network is down."""
-import itertools
 import time
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import PREFIX, STATEFUL_SET, World, network, node, pod, subnet
+from managertool import DEFAULT_OVERLAY, PREFIX, STATEFUL_SET, managed, network, node, pod, subnet
 
-NUMBERS = itertools.count()
 EVICTED = dict(phase="Failed", reason="Evicted")
 COMPLETED = dict(phase="Succeeded", containerStatuses=[{"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0,
                                                         "state": {"terminated": {"exitCode": 0}}}])
@@ -16,25 +14,10 @@ PATIENCE = 30  # seconds
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    for name in ("end1", "end2"):
-        w.post(node(name))
-    w.post(network("over", {"type": "Overlay", "netID": 5}))
-    w.post(subnet("over-4", "over", "10.87.0.0/24"))
-    w.start(env={"DEFAULT_NETWORK_TYPE": "Overlay"}).wait_leading()
-    yield w
-    w.end()
-    apiserver.wipe()
-    for name in ("end1", "end2"):
-        apiserver.request("DELETE", f"/api/v1/nodes/{name}")
-
-
-@pytest.fixture
-def ns(world):
-    name = world.namespace(f"ends-{next(NUMBERS)}")
-    yield name
-    world.clear(name)
+    objects = (node("end1"), node("end2"), network("over", {"type": "Overlay", "netID": 5}),
+               subnet("over-4", "over", "10.87.0.0/24"))
+    with managed(apiserver, *objects, env=DEFAULT_OVERLAY) as w:
+        yield w
 
 
 def attached(world, ns, name, **options):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab.shell import wait_until
-from managertool import FAST, STATEFUL_SET, World, annotated, network, node, pod, subnet
+from managertool import FAST, STATEFUL_SET, annotated, managed, network, node, pod, subnet
 
 N_KILLS, PODS_EACH = 10, 50
 OUTAGE = float(os.environ.get("STRATA_OUTAGE", "2"))  # seconds without API server or etcd
@@ -16,20 +16,11 @@ SPACES = [f"failover-{n}" for n in range(5)]  # names make addresses unique with
 
 @pytest.fixture
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    w.post(node("failover1"))
-    w.post(network("failover", {"type": "Overlay", "netID": 9}))
     # Several Subnets, so that the ring turns too.
-    for n in range(4):
-        w.post(subnet(f"failover-4-{n}", "failover", f"10.77.{n}.0/24", gateway=f"10.77.{n}.1"))
-    w.post(subnet("failover-6", "failover", "fd77::/64"))
-    for name in SPACES:
-        w.namespace(name)
-    yield w
-    w.end()
-    apiserver.wipe()
-    apiserver.request("DELETE", "/api/v1/nodes/failover1")
+    subnets = (subnet(f"failover-4-{n}", "failover", f"10.77.{n}.0/24", gateway=f"10.77.{n}.1") for n in range(4))
+    objects = node("failover1"), network("failover", {"type": "Overlay", "netID": 9}), *subnets, subnet("failover-6", "failover", "fd77::/64")
+    with managed(apiserver, *objects, spaces=SPACES, managers=0) as w:
+        yield w
 
 
 def wanted(number):

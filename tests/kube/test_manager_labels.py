@@ -1,12 +1,10 @@
 """What Nodes and statuses say while Networks, Subnets and labels change (sections 7.2, 10.1 and 10.7 of hybridnet's study)."""
-import itertools
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import OURS, World, annotated, network, node, subnet
+from managertool import OURS, annotated, managed, network, node, subnet
 
-NUMBERS = itertools.count()
 NODES = ("label1", "label2", "label3")
 NONE = dict(ipv4_address_quota="empty", ipv6_address_quota="empty", dualstack_address_quota="empty")
 UNDERLAY = dict(underlay_network_attachment="true")
@@ -15,21 +13,17 @@ PEERS = {"bgpPeers": [{"asn": 200, "address": "192.0.2.9"}]}
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    w.start().wait_leading()
-    yield w
-    w.end()
+    with managed(apiserver) as w:
+        yield w
 
 
 @pytest.fixture
-def clean(world):
+def clean(world, ns):
     """Three Nodes without a label, nothing else, and a namespace's name."""
     for name in NODES:
         world.post(node(name))
-    name = world.namespace(f"labels-{next(NUMBERS)}")
-    yield name
-    world.clear(name)
+    yield ns
+    world.clear(ns)
     for plural in ("subnets", "networks"):
         for obj in world.api.objects(plural):
             world.remove(plural, obj["metadata"]["name"])

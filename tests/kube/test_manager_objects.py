@@ -4,7 +4,7 @@ what is more is named here."""
 import pytest
 
 from lab.shell import wait_until
-from managertool import FINALIZER, MERGE, OURS, PREFIX, STATEFUL_SET, World, annotated, network, node, subnet
+from managertool import FINALIZER, MERGE, OURS, PREFIX, STATEFUL_SET, annotated, managed, network, node, subnet
 
 NS = "objects"
 SERVERS = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"}
@@ -13,23 +13,16 @@ OF_OURS = {"strata.networking.alibaba.com/ip-family": "DualStack"}  # so that a 
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    w.post(node("object1", net="a"))
-    w.post(node("object2"))
-    w.post(network("under", {"netID": 100, "nodeSelector": {"net": "a"}}))
-    w.post(network("over", {"type": "Overlay", "netID": 5}))
-    w.post(subnet("under-4", "under", "10.77.0.0/24", gateway="10.77.0.1"))
-    w.post(subnet("under-6", "under", "fd77::/64", gateway="fd77::1"))
-    w.post(subnet("over-4", "over", "10.78.0.0/16"))
-    w.namespace(NS)
-    w.start().wait_leading()
-    yield w
-    w.clear(NS)
-    w.end()
-    apiserver.wipe()
-    for name in ("object1", "object2"):
-        apiserver.request("DELETE", f"/api/v1/nodes/{name}")
+    objects = (
+        node("object1", net="a"), node("object2"),
+        network("under", {"netID": 100, "nodeSelector": {"net": "a"}}),
+        network("over", {"type": "Overlay", "netID": 5}),
+        subnet("under-4", "under", "10.77.0.0/24", gateway="10.77.0.1"),
+        subnet("under-6", "under", "fd77::/64", gateway="fd77::1"),
+        subnet("over-4", "over", "10.78.0.0/16"))
+    with managed(apiserver, *objects, spaces=[NS]) as w:
+        yield w
+        w.clear(NS)
 
 
 def but_servers(obj):

@@ -2,14 +2,12 @@
 what Namespaces say, GlobalBGP, what is kept by default, many pods, long names."""
 import hashlib
 import ipaddress
-import itertools
 
 import pytest
 
 from lab.shell import wait_until
-from managertool import PREFIX, STATEFUL_SET, World, annotated, network, node, pod, subnet
+from managertool import PREFIX, STATEFUL_SET, annotated, managed, network, node, pod, subnet
 
-NUMBERS = itertools.count()
 LONG_NODE = "n" * 70  # a Node's name may have 253 characters, a label's value 63
 NODES = {"rule1": {"rack": "a"}, "rule2": {"rack": "b"}, LONG_NODE: {}}
 FLAGS = ("--feature-gates=VMIPRetain=false",)
@@ -17,29 +15,16 @@ FLAGS = ("--feature-gates=VMIPRetain=false",)
 
 @pytest.fixture(scope="module")
 def world(apiserver):
-    w = World(apiserver)
-    apiserver.wipe()
-    for name, labels in NODES.items():
-        w.post(node(name, **labels))
-    w.post(network("under", {"netID": 100, "nodeSelector": {"rack": "a"}}))
-    w.post(subnet("under-4", "under", "10.70.0.0/24", gateway="10.70.0.1"))
-    w.post(network("over", {"type": "Overlay", "netID": 5}))
-    # As in hybridnet's test of its IPAM (10.4).
-    for name, cidr in (("over-1", "172.168.0.0/24"), ("over-2", "192.168.0.0/24"), ("over-3", "2048::/120"), ("over-4", "2047::/120")):
-        w.post(subnet(name, "over", cidr))
-    w.start(*FLAGS).wait_leading()
-    yield w
-    w.end()
-    apiserver.wipe()
-    for name in NODES:
-        apiserver.request("DELETE", f"/api/v1/nodes/{name}")
-
-
-@pytest.fixture
-def ns(world):
-    name = world.namespace(f"rules-{next(NUMBERS)}")
-    yield name
-    world.clear(name)
+    objects = (
+        *(node(name, **labels) for name, labels in NODES.items()),
+        network("under", {"netID": 100, "nodeSelector": {"rack": "a"}}),
+        subnet("under-4", "under", "10.70.0.0/24", gateway="10.70.0.1"),
+        network("over", {"type": "Overlay", "netID": 5}),
+        # As in hybridnet's test of its IPAM (10.4).
+        subnet("over-1", "over", "172.168.0.0/24"), subnet("over-2", "over", "192.168.0.0/24"),
+        subnet("over-3", "over", "2048::/120"), subnet("over-4", "over", "2047::/120"))
+    with managed(apiserver, *objects, flags=FLAGS) as w:
+        yield w
 
 
 def subnets(instances):

@@ -4,7 +4,7 @@ import re
 import time
 
 from lab.shell import run, wait_until
-from managertool import FAST, MERGE, OURS, PREFIX, World, network
+from managertool import DEFAULT_OVERLAY, FAST, MERGE, OURS, PREFIX, World, network
 from webhooktool import (PORT, SECRET, SERVER, api, clean, configurations, create_words, mutated, pod_object, pods, try_pod,
                          webhook, wipe)
 
@@ -189,7 +189,7 @@ def test_managers_make_the_first_network_through_their_own_webhooks(clean):
     world = World(api)
     # The API server of this test has no Service to go through: both listen, the second where nobody asks.
     managers = [world.start(f"--webhook-port={port + i}", "--webhook-names=127.0.0.1", "--create-defaults=true", *FAST,
-                            env={"DEFAULT_NETWORK_TYPE": "Overlay"}) for i in range(2)]
+                            env=DEFAULT_OVERLAY) for i in range(2)]
     try:
         wait_until(lambda: [s["metadata"]["name"] for s in api.objects("subnets")],
                    lambda: "a Subnet:\n" + "".join(m.process.log_text()[-2000:] for m in managers), timeout=90)
