@@ -50,9 +50,9 @@ int dataplane_set_port(struct dataplane *dp, const struct vport *vport)
 	return ports_set(&dp->ports, vport);
 }
 
-void dataplane_del_port(struct dataplane *dp, uint16_t index, void (*closed)(void *arg), void *arg)
+void dataplane_del_port(struct dataplane *dp, uint16_t index, port_retired *retired, void *arg)
 {
-	ports_del(&dp->ports, index, closed, arg);
+	ports_del(&dp->ports, index, retired, arg);
 }
 
 void dataplane_port_counters(
@@ -297,6 +297,7 @@ void dataplane_close(struct dataplane *dp)
 	if (dp == NULL)
 		return;
 	workers_stop(dp);
+	ports_abandon(&dp->ports);
 	if (dp->rcu != NULL)
 		rcu_flush(dp->rcu); // closes the ports that were being removed
 	ports_fini(&dp->ports);

@@ -54,9 +54,13 @@ int dataplane_add_port(struct dataplane *dp, struct vport *vport);
 // Replaces what the data path knows of a published port (addresses, MTU, name); dev and kind stay
 // as they are. 0; -ENOENT, -ENOMEM: nothing has changed.
 int dataplane_set_port(struct dataplane *dp, const struct vport *vport);
-// Unpublishes the port; after a grace period closes its device and then calls closed(arg), which
-// may be NULL. The number may be given to another port then. Nothing happens if there is no port.
-void dataplane_del_port(struct dataplane *dp, uint16_t index, void (*closed)(void *arg), void *arg);
+// What becomes of the device of a port that no worker knows any more: the callee's, who closes it, in
+// whatever thread, since that can take the kernel a while. Called in the control thread.
+typedef void port_retired(struct port *dev, void *arg);
+// Unpublishes the port; after a grace period retired(dev, arg) is called (NULL: the device is closed
+// there), and the number may be given to another port. Nothing happens if there is no port. With
+// dataplane_close() the device is closed there, and nobody called.
+void dataplane_del_port(struct dataplane *dp, uint16_t index, port_retired *retired, void *arg);
 
 // Gives a queue to another worker, without loss or disorder: nobody polls it until a grace period has
 // passed. 0; -ENOENT: no such port, queue or worker; -EPERM: it is the control thread's own; -EBUSY: it is on

@@ -34,7 +34,7 @@ int ports_add_at(struct ports *ps, struct vport *vport, uint16_t index)
 	e->dev = vport->dev;
 	e->index = index;
 	e->kind = vport->kind;
-	e->closed = NULL;
+	e->retired = NULL;
 	ret = seats_give(ps, e, &lists);
 	if (ret < 0)
 		return ret;
@@ -79,12 +79,14 @@ int ports_set(struct ports *ps, const struct vport *vport)
 static void port_gone(void *obj)
 {
 	struct port_entry *e = obj;
+	struct port *dev = e->dev;
 
-	e->dev->ops->close(e->dev);
 	e->dev = NULL;
 	e->state = PORT_FREE;
-	if (e->closed != NULL)
-		e->closed(e->closed_arg);
+	if (e->retired != NULL)
+		e->retired(dev, e->retired_arg);
+	else
+		dev->ops->close(dev);
 }
 
 // Takes the port off the poll lists. Without memory for new lists it stays there, and is tried
@@ -100,13 +102,13 @@ static void unlist(struct ports *ps, struct port_entry *e)
 	rcu_defer(ps->rcu, port_gone, e);
 }
 
-void ports_del(struct ports *ps, uint16_t index, void (*closed)(void *arg), void *arg)
+void ports_del(struct ports *ps, uint16_t index, port_retired *retired, void *arg)
 {
 	if (!is_published(ps, index))
 		return;
 	struct port_entry *e = &ps->port[index];
-	e->closed = closed;
-	e->closed_arg = arg;
+	e->retired = retired;
+	e->retired_arg = arg;
 	e->state = PORT_LISTED;
 	tables_del_vport(ps->tables, index);
 	unlist(ps, e);
@@ -161,6 +163,12 @@ void ports_poll(struct ports *ps)
 			unlist(ps, &ps->port[i]);
 	}
 	seats_poll(ps);
+}
+
+void ports_abandon(struct ports *ps)
+{
+	for (uint16_t i = 0; i < VPORT_MAX; i++)
+		ps->port[i].retired = NULL;
 }
 
 void ports_fini(struct ports *ps)

@@ -39,8 +39,8 @@ struct port_entry {
 	enum vport_kind kind;
 	struct seat seat[PORT_QUEUES_MAX]; // of each queue
 	struct port_counters before; // what the number's former ports have counted
-	void (*closed)(void *arg);
-	void *closed_arg;
+	port_retired *retired; // takes dev; NULL: it is closed here
+	void *retired_arg;
 };
 
 struct ports {
@@ -59,7 +59,7 @@ struct ports {
 int ports_add(struct ports *ps, struct vport *vport);
 int ports_add_at(struct ports *ps, struct vport *vport, uint16_t index); // a free number
 int ports_set(struct ports *ps, const struct vport *vport);
-void ports_del(struct ports *ps, uint16_t index, void (*closed)(void *arg), void *arg);
+void ports_del(struct ports *ps, uint16_t index, port_retired *retired, void *arg);
 void ports_counters(const struct ports *ps, uint16_t index, struct port_counters *ret_counters);
 
 // See dataplane_move_queue and dataplane_queue_info.
@@ -69,5 +69,7 @@ int ports_queue_info(
 
 // Goes on with what lacked memory.
 void ports_poll(struct ports *ps);
+// Devices that are still to be given back are closed here instead, and nobody is called.
+void ports_abandon(struct ports *ps);
 // Closes all ports. No worker may be running, and nothing be deferred.
 void ports_fini(struct ports *ps);

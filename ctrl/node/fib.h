@@ -41,8 +41,9 @@ struct fib_pod {
 };
 // Publishes port and routes, announces the addresses (gratuitous ARP / NA) if underlay.
 int fib_attach(struct fib *f, const struct fib_pod *pod, uint16_t *ret_port);
-// Withdraws routes and port; the device is closed after a grace period, then closed(arg) is called.
-void fib_detach(struct fib *f, uint16_t port, void (*closed)(void *arg), void *arg);
+// Withdraws routes and port. Its device is given back by retired(dev, arg) after a grace period: see
+// dataplane_del_port.
+void fib_detach(struct fib *f, uint16_t port, port_retired *retired, void *arg);
 
 // MTU for a pod of that Network type (forwarding rules, or the configuration's override).
 uint16_t fib_pod_mtu(const struct fib *f, bool overlay);

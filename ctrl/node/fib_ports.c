@@ -167,7 +167,7 @@ int fib_attach(struct fib *f, const struct fib_pod *pod, uint16_t *ret_port)
 	return 0;
 }
 
-void fib_detach(struct fib *f, uint16_t port, void (*closed)(void *arg), void *arg)
+void fib_detach(struct fib *f, uint16_t port, port_retired *retired, void *arg)
 {
 	struct fib_port *p = port < VPORT_MAX ? f->ports[port] : NULL;
 	if (p == NULL)
@@ -179,7 +179,7 @@ void fib_detach(struct fib *f, uint16_t port, void (*closed)(void *arg), void *a
 	if (p->pod.has_ip6)
 		unclaim(f, p, &p->pod.ip6);
 	tables_del_nexthop(f->tables, p->nexthop);
-	dataplane_del_port(f->dp, port, closed, arg);
+	dataplane_del_port(f->dp, port, retired, arg);
 	fib_poll_soon(f);
 	free(p);
 }

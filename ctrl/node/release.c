@@ -10,6 +10,7 @@
 struct release {
 	struct cni *cni;
 	struct slot *slot;
+	struct port *dev; // to be closed; owned
 	bool delete_pod;
 	char why[ATTACHMENT_WHY_MAX]; // of the thread pool's steps, "" if all went well
 	void (*done)(void *arg);
@@ -54,13 +55,19 @@ static void delete_pod(struct release *r)
 		finish(r);
 }
 
+// A pod's link goes before its socket is closed: with the device the kernel unbinds the socket, and
+// hurries the grace period for which closing a bound one waits.
 static void unmake(void *arg)
 {
 	struct release *r = arg;
 	const struct config *c = r->cni->conf.config;
 	const struct slot *s = r->slot;
 
-	if (s->made)
+	if (s->made && !s->a.vhost)
+		(void)port_unmake(c, &s->a, r->why);
+	if (r->dev != NULL)
+		r->dev->ops->close(r->dev);
+	if (s->made && s->a.vhost)
 		(void)port_unmake(c, &s->a, r->why);
 	if (s->on_disk)
 		(void)attachment_remove(c->state_dir, &s->a, r->why);
@@ -75,14 +82,17 @@ static void on_unmade(void *arg)
 	delete_pod(r);
 }
 
-static void on_port_closed(void *arg)
+static void on_retired(struct port *dev, void *arg)
 {
 	struct release *r = arg;
 
-	if (!r->slot->made && !r->slot->on_disk)
+	r->dev = dev;
+	if (!r->slot->made && !r->slot->on_disk && dev == NULL) {
 		delete_pod(r);
-	else if (pool_run(r->cni->conf.loop, unmake, on_unmade, r) < 0)
+	} else if (pool_run(r->cni->conf.loop, unmake, on_unmade, r) < 0) {
+		unmake(r);
 		on_unmade(r);
+	}
 }
 
 void slot_release(
@@ -98,16 +108,16 @@ void slot_release(
 	*r = (struct release){
 		.cni = cni, .slot = s, .delete_pod = delete_pod, .done = done, .arg = arg};
 	s->attached = false;
-	if (s->dev != NULL)
-		s->dev->ops->close(s->dev);
-	s->dev = NULL;
 	if (s->port == VPORT_NONE) {
-		on_port_closed(r);
+		struct port *dev = s->dev;
+
+		s->dev = NULL;
+		on_retired(dev, r);
 		return;
 	}
 	uint16_t port = s->port;
 	s->port = VPORT_NONE;
-	fib_detach(cni->conf.fib, port, on_port_closed, r);
+	fib_detach(cni->conf.fib, port, on_retired, r);
 }
 
 static void on_released(void *arg)

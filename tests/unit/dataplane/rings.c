@@ -147,8 +147,9 @@ struct port_counters counters(uint16_t index)
 	return c;
 }
 
-void flag(void *arg)
+void retired(struct port *dev, void *arg)
 {
+	dev->ops->close(dev);
 	(*(unsigned *)arg)++;
 }
 
@@ -157,7 +158,7 @@ void remove_port(uint16_t index)
 	unsigned closed = 0;
 	time_t end = deadline();
 
-	dataplane_del_port(dp, index, flag, &closed);
+	dataplane_del_port(dp, index, retired, &closed);
 	while (closed == 0)
 		work(end);
 	assert_int_equal(closed, 1);

@@ -40,7 +40,8 @@ void no_punt(const struct punt *p, void *arg);
 struct port *new_ring(uint16_t size);
 uint16_t publish(struct port *dev, enum vport_kind kind); // its number
 void remove_port(uint16_t index); // and waits until it is closed
-void flag(void *arg); // counts in *(unsigned *)arg what was closed
+// Closes the device of a port that was removed, and counts it in *(unsigned *)arg.
+void retired(struct port *dev, void *arg);
 
 struct rte_mbuf *frame(uint16_t out, uint16_t flags, uint32_t seq);
 void feed(struct port *p, struct rte_mbuf *m);

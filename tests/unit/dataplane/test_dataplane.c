@@ -153,7 +153,7 @@ static void thousand_ports_come_and_go_without_a_lost_frame_on_others(void **)
 		uint16_t at_c = publish(new_ring(64), VPORT_POD);
 		feed(a, frame(at[1], 0, 2 * i));
 		feed(a, frame(at_c, 0, 0)); // in flight while its port goes
-		dataplane_del_port(dp, at_c, flag, &closed);
+		dataplane_del_port(dp, at_c, retired, &closed);
 		assert_int_equal(next(b), 2 * i);
 		exchange(a, b, at, 2 * i + 1);
 	}
@@ -165,21 +165,32 @@ static void thousand_ports_come_and_go_without_a_lost_frame_on_others(void **)
 	assert_int_equal(counters(at[1]).tx_packets, 2000);
 }
 
-static void port_is_closed_only_after_the_workers_moved_on_and_only_once(void **)
+static void device_is_given_back_only_after_the_workers_moved_on_and_only_once(void **)
 {
 	uint16_t at = publish(new_ring(RING), VPORT_POD);
 	unsigned closed = 0;
 
-	dataplane_del_port(dp, at, flag, &closed);
+	dataplane_del_port(dp, at, retired, &closed);
 	assert_int_equal(closed, 0); // del never waits
-	dataplane_del_port(dp, at, flag, &closed);
-	dataplane_del_port(dp, VPORT_MAX, flag, &closed);
+	dataplane_del_port(dp, at, retired, &closed);
+	dataplane_del_port(dp, VPORT_MAX, retired, &closed);
 	time_t end = deadline();
 	while (closed == 0)
 		work(end);
 	for (int i = 0; i < 10; i++)
 		dataplane_poll(dp, no_punt, NULL);
 	assert_int_equal(closed, 1);
+}
+
+static void data_plane_that_closes_closes_what_it_has_not_given_back(void **)
+{
+	unsigned closed = 0;
+
+	// Its grace period ends when nobody looks; a ring that nobody closed is a leak.
+	dataplane_del_port(dp, publish(new_ring(RING), VPORT_POD), retired, &closed);
+	dataplane_close(dp);
+	assert_int_equal(closed, 0);
+	assert_int_equal(setup(NULL), 0);
 }
 
 static void replaced_port_keeps_its_device_and_kind(void **)
@@ -282,7 +293,8 @@ int main(void)
 		TEST1(more_destinations_than_boxes_in_one_round_all_get_their_frame),
 		TEST(number_that_is_used_again_counts_from_zero),
 		TEST(thousand_ports_come_and_go_without_a_lost_frame_on_others),
-		TEST(port_is_closed_only_after_the_workers_moved_on_and_only_once),
+		TEST(device_is_given_back_only_after_the_workers_moved_on_and_only_once),
+		TEST(data_plane_that_closes_closes_what_it_has_not_given_back),
 		TEST(replaced_port_keeps_its_device_and_kind),
 		TEST(when_all_numbers_are_taken_another_port_is_refused),
 		TEST(queues_are_spread_over_the_workers),

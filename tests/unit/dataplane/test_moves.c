@@ -125,7 +125,7 @@ static void port_whose_queue_is_on_its_way_can_be_removed(void **)
 		assert_int_equal(dataplane_move_queue(dp, at, 0, (uint16_t)(1 - worker_of(at))), 0);
 		if (i % 2 == 0)
 			dataplane_poll(dp, no_punt, NULL);
-		dataplane_del_port(dp, at, flag, &closed);
+		dataplane_del_port(dp, at, retired, &closed);
 		time_t end = deadline();
 		while (closed == 0)
 			work(end);

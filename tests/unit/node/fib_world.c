@@ -368,8 +368,9 @@ struct test_pod attach(struct world *w, const struct fib_pod *pod)
 	return t;
 }
 
-static void set_flag(void *arg)
+static void close_device(struct port *dev, void *arg)
 {
+	dev->ops->close(dev);
 	*(bool *)arg = true;
 }
 
@@ -382,6 +383,6 @@ void detach(struct world *w, const struct test_pod *pod)
 {
 	bool closed = false;
 
-	fib_detach(w->fib, pod->port, set_flag, &closed);
+	fib_detach(w->fib, pod->port, close_device, &closed);
 	world_until(w, is_set, &closed);
 }
