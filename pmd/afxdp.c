@@ -70,7 +70,7 @@ static void afxdp_close(struct port *p)
 {
 	struct afxdp *a = afxdp(p);
 
-	xdp_prog_detach(a->ifindex, a->native, a->prog_id);
+	xdp_prog_detach(a->ifindex, a->native, a->prog);
 	xsk_close(&a->xsk);
 	rte_pktmbuf_free(a->chain);
 	// The kernel is done: it has copied what it wanted of these, or never will.
@@ -169,7 +169,7 @@ int afxdp_open(const struct afxdp_conf *conf, struct port **ret_port, const char
 	}
 	describe(a, conf);
 	afxdp_rx_init(a);
-	ret = xdp_prog_attach(a->ifindex, a->native, a->xsk.fd, &a->prog_id, ret_why);
+	ret = xdp_prog_attach(a->ifindex, a->native, a->xsk.fd, &a->prog, ret_why);
 	if (ret < 0) {
 		afxdp_close(&a->port);
 		return ret;

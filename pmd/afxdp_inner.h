@@ -14,7 +14,7 @@ struct afxdp {
 	struct xsk xsk;
 	int ifindex;
 	bool native;
-	uint32_t prog_id;
+	struct xdp_prog *prog; // NULL while there is none on the device
 	_Atomic bool gone; // the device was deleted; workers: w, all: r
 
 	// The polling worker's.

@@ -6,23 +6,39 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+// A device's socket is in the place of its index's lower bits. Where another port has that place
+// already (65,536 devices have come since), a further program with a map of its own takes the port.
+#define PLACES 65536
+
+struct xdp_prog {
+	int fd, map_fd;
+	uint32_t n_ports;
+	struct xdp_prog *next;
+};
+
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; // of the list; ports are opened in several threads
+static struct xdp_prog *list;
 
 static uint32_t mode_flag(bool native)
 {
 	return native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 }
 
-// return bpf_redirect_map(&map, ctx->rx_queue_index, XDP_DROP);
+// return bpf_redirect_map(&map, ctx->ingress_ifindex % PLACES, XDP_DROP);
 static int prog_load(int map_fd)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_LDX | BPF_MEM | BPF_W,
 			.dst_reg = BPF_REG_2,
 			.src_reg = BPF_REG_1,
-			.off = offsetof(struct xdp_md, rx_queue_index)},
+			.off = offsetof(struct xdp_md, ingress_ifindex)},
+		{.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = BPF_REG_2, .imm = PLACES - 1},
 		{.code = BPF_LD | BPF_IMM | BPF_DW,
 			.dst_reg = BPF_REG_1,
 			.src_reg = BPF_PSEUDO_MAP_FD,
@@ -36,18 +52,6 @@ static int prog_load(int map_fd)
 
 	return bpf_prog_load(BPF_PROG_TYPE_XDP, "strata_port", "Dual BSD/GPL", insns,
 		sizeof(insns) / sizeof(insns[0]), &opts);
-}
-
-static int prog_id(int prog_fd, uint32_t *ret_id)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof(info);
-	int ret;
-
-	ret = bpf_obj_get_info_by_fd(prog_fd, &info, &len);
-	if (ret == 0)
-		*ret_id = info.id;
-	return ret;
 }
 
 // Replaces whatever an earlier process left. The kernel refuses a second program in another mode,
@@ -69,48 +73,117 @@ static int prog_set(int ifindex, bool native, int prog_fd)
 	return bpf_xdp_attach(ifindex, prog_fd, mode_flag(native), NULL);
 }
 
-int xdp_prog_attach(int ifindex, bool native, int socket_fd, uint32_t *ret_id, const char **ret_why)
+static int prog_new(struct xdp_prog **ret_prog, const char **ret_why)
 {
-	const uint32_t queue = 0;
-	int map_fd, prog_fd, ret;
+	struct xdp_prog *p = calloc(1, sizeof(*p));
 
+	*ret_why = "out of memory";
+	if (p == NULL)
+		return -ENOMEM;
 	*ret_why = "cannot create an XSKMAP (CAP_BPF?)";
-	map_fd = bpf_map_create(
-		BPF_MAP_TYPE_XSKMAP, "strata_port", sizeof(uint32_t), sizeof(uint32_t), 1, NULL);
-	if (map_fd < 0)
-		return map_fd;
-	*ret_why = "cannot load the XDP program";
-	prog_fd = prog_load(map_fd);
-	if (prog_fd < 0) {
-		ret = prog_fd;
-		goto close_map;
+	p->map_fd = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "strata_port", sizeof(uint32_t),
+		sizeof(uint32_t), PLACES, NULL);
+	if (p->map_fd < 0) {
+		int ret = p->map_fd;
+
+		free(p);
+		return ret;
 	}
-	ret = prog_id(prog_fd, ret_id);
-	if (ret < 0)
-		goto close_prog;
+	*ret_why = "cannot load the XDP program";
+	p->fd = prog_load(p->map_fd);
+	if (p->fd < 0) {
+		int ret = p->fd;
+
+		close(p->map_fd);
+		free(p);
+		return ret;
+	}
+	p->next = list;
+	list = p;
+	*ret_prog = p;
+	return 0;
+}
+
+// Devices that still have the program keep it.
+static void put(struct xdp_prog *p)
+{
+	struct xdp_prog **link = &list;
+
+	if (--p->n_ports > 0)
+		return;
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	close(p->fd);
+	close(p->map_fd);
+	free(p);
+}
+
+static int put_socket(const struct xdp_prog *p, int ifindex, int socket_fd)
+{
+	const uint32_t place = (uint32_t)ifindex % PLACES;
+
+	return bpf_map_update_elem(p->map_fd, &place, &socket_fd, BPF_NOEXIST);
+}
+
+// A program that has the socket in the device's place, which was free.
+static int get(int ifindex, int socket_fd, struct xdp_prog **ret_prog, const char **ret_why)
+{
+	struct xdp_prog *p;
+	int ret = 0;
+
+	for (p = list; p != NULL; p = p->next) {
+		ret = put_socket(p, ifindex, socket_fd);
+		if (ret != -EEXIST)
+			break;
+	}
+	if (p == NULL) {
+		ret = prog_new(&p, ret_why);
+		if (ret < 0)
+			return ret;
+		ret = put_socket(p, ifindex, socket_fd);
+	}
+	p->n_ports++;
 	*ret_why = "cannot put the socket into the XSKMAP";
-	ret = bpf_map_update_elem(map_fd, &queue, &socket_fd, BPF_ANY);
 	if (ret < 0)
-		goto close_prog;
-	*ret_why = "cannot attach the XDP program to the device";
-	ret = prog_set(ifindex, native, prog_fd);
-close_prog:
-	close(prog_fd); // the device holds the program, and the program its map
-close_map:
-	close(map_fd);
+		put(p);
+	else
+		*ret_prog = p;
 	return ret;
 }
 
-void xdp_prog_detach(int ifindex, bool native, uint32_t id)
+int xdp_prog_attach(
+	int ifindex, bool native, int socket_fd, struct xdp_prog **ret_prog, const char **ret_why)
+{
+	struct xdp_prog *p;
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = get(ifindex, socket_fd, &p, ret_why);
+	pthread_mutex_unlock(&lock);
+	if (ret < 0)
+		return ret;
+	*ret_why = "cannot attach the XDP program to the device";
+	ret = prog_set(ifindex, native, p->fd);
+	if (ret < 0) {
+		pthread_mutex_lock(&lock);
+		put(p);
+		pthread_mutex_unlock(&lock);
+		return ret;
+	}
+	*ret_prog = p;
+	return 0;
+}
+
+void xdp_prog_detach(int ifindex, bool native, struct xdp_prog *p)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
-	int fd;
 
-	// By id, so that a port need not keep a descriptor open for it.
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd < 0)
+	if (p == NULL)
 		return;
-	opts.old_prog_fd = fd;
+	opts.old_prog_fd = p->fd;
 	(void)bpf_xdp_detach(ifindex, mode_flag(native) | XDP_FLAGS_REPLACE, &opts);
-	close(fd);
+	pthread_mutex_lock(&lock);
+	put(p);
+	pthread_mutex_unlock(&lock);
 }

@@ -162,6 +162,67 @@ static void port_opens_over_what_a_killed_process_left(void **)
 	}
 }
 
+#define PROGRAM_OF(ifname) "$(ip link show " ifname " | grep -o 'prog/xdp id [0-9]*')"
+
+static void assert_receives(struct port *p, const char *peer, uint8_t number)
+{
+	uint8_t frame[FRAME_MAX];
+	int fd = peer_open(peer);
+	struct rte_mbuf *m;
+
+	peer_frame(frame, 100, number);
+	peer_send(fd, frame, 100);
+	assert_int_equal(receive(p, &m, 1), 1);
+	assert_frame(m, frame, 100);
+	rte_pktmbuf_free(m);
+	close(fd);
+}
+
+// A second pair of devices, the first of which has the index.
+static struct port *second_port(unsigned index, enum afxdp_mode mode)
+{
+	peer_sh("ip link add afxdp2 index %u mtu 9000 type veth peer name afxdp3 mtu 9000 && "
+		"ip link set afxdp2 up && ip link set afxdp3 up",
+		index);
+	return port_on("afxdp2", pool, mode, 0);
+}
+
+static void ports_of_both_modes_share_a_program_and_get_their_own_frames(void **)
+{
+	for (int mode = AFXDP_GENERIC; mode <= AFXDP_NATIVE; mode++) {
+		struct port *p = port_open(AFXDP_GENERIC);
+		struct port *other = second_port(4711, (enum afxdp_mode)mode);
+
+		peer_sh("test -n \"" PROGRAM_OF("afxdp0") "\" -a \"" PROGRAM_OF(
+			"afxdp0") "\" = \"" PROGRAM_OF("afxdp2") "\"");
+		assert_receives(p, "afxdp1", 1);
+		assert_receives(other, "afxdp3", 2);
+		p->ops->close(p);
+		assert_receives(other, "afxdp3", 3);
+		p = port_open(AFXDP_GENERIC); // its place is free again
+		assert_receives(p, "afxdp1", 4);
+		other->ops->close(other);
+		p->ops->close(p);
+		peer_sh("ip link del afxdp2");
+	}
+	assert_all_returned(pool);
+}
+
+static void port_whose_place_in_the_program_is_taken_gets_another_program(void **)
+{
+	struct port *p = port_open(AFXDP_GENERIC);
+	struct port *other = second_port(if_nametoindex("afxdp0") + 65536, AFXDP_GENERIC);
+
+	peer_sh("test \"" PROGRAM_OF("afxdp0") "\" != \"" PROGRAM_OF("afxdp2") "\"");
+	assert_receives(p, "afxdp1", 1);
+	assert_receives(other, "afxdp3", 2);
+	p->ops->close(p);
+	assert_receives(other, "afxdp3", 3);
+	other->ops->close(other);
+	peer_sh("ip link del afxdp2");
+	assert_all_returned(pool);
+}
+
 static void impossible_configuration_is_refused_with_its_reason(void **)
 {
 	struct afxdp_conf conf = {.name = "x", .ifindex = 999999, .pool = pool, .mtu = 1500};
@@ -296,6 +357,8 @@ int main(int argc, char **argv)
 		XDP_TEST(busy_port_has_a_full_ring_of_buffers_and_one_at_rest_a_quarter),
 		XDP_TEST(busy_port_leaves_a_quarter_of_the_pool_to_others),
 		XDP_TEST(port_opens_over_what_a_killed_process_left),
+		XDP_TEST(ports_of_both_modes_share_a_program_and_get_their_own_frames),
+		XDP_TEST(port_whose_place_in_the_program_is_taken_gets_another_program),
 		cmocka_unit_test(impossible_configuration_is_refused_with_its_reason),
 		cmocka_unit_test(three_hundred_ports_open_and_close),
 	};
