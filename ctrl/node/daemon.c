@@ -20,6 +20,9 @@
 #define STOP_PERIOD_MS 10
 #define DRAIN_ROUNDS 300 // of 10 ms, for handles to close
 #define SYNC_PERIOD_MS 5
+// Of libuv's pool, where pods' ports are made and closed. Such a thread mostly waits for grace periods of the
+// kernel, which are the same for all that wait at a time.
+#define POOL_THREADS "16"
 
 // What of the API server's this program looks at. Of Pods and Nodes only its own.
 #define KUBE_KINDS                                                                              \
@@ -260,6 +263,7 @@ static void init_handle(uv_handle_t *handle, struct daemon *d)
 
 static int open_loop(struct daemon *d)
 {
+	(void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0); // before its first use
 	int ret = uv_loop_init(&d->loop);
 
 	if (ret < 0)
