@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -178,11 +179,14 @@ int xdp_prog_attach(
 void xdp_prog_detach(int ifindex, bool native, struct xdp_prog *p)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
+	char name[IF_NAMESIZE];
 
 	if (p == NULL)
 		return;
 	opts.old_prog_fd = p->fd;
-	(void)bpf_xdp_detach(ifindex, mode_flag(native) | XDP_FLAGS_REPLACE, &opts);
+	// Where the device is gone, so is the program: no need to queue for the kernel's lock to hear it.
+	if (if_indextoname((unsigned)ifindex, name) != NULL)
+		(void)bpf_xdp_detach(ifindex, mode_flag(native) | XDP_FLAGS_REPLACE, &opts);
 	pthread_mutex_lock(&lock);
 	put(p);
 	pthread_mutex_unlock(&lock);
