@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/e2e")]
 
 NODE = "bench"
-PARTS = ("own", "wait", "check", "queue", "link", "device", "publish", "file")
+PARTS = {"attached": ("own", "wait", "check", "queue", "link", "device", "publish", "file"),
+         "detached": ("grace", "pool", "unlink", "close", "remove")}
 
 
 def arguments():
@@ -139,8 +140,9 @@ def main():
               f"{'dual stack' if args.dual else 'IPv4'}: {took * 1000 / args.pods:.1f} ms per pod in all")
         for command in ("ADD", "DEL"):
             report(command, [t for lane in lanes for t in lane.times[command]])
-        for part in PARTS:
-            report(part, [int(v) for v in re.findall(rf"attached .* {part}=(\d+)", node.log())])
+        for what, parts in PARTS.items():
+            for part in parts:
+                report(part, [int(v) for v in re.findall(rf"{what} .* {part}=(\d+)", node.log())])
         node.stop()
     finally:
         lab.down()

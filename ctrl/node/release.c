@@ -1,11 +1,26 @@
 // Undoing an attachment: for DEL, for an ADD that fails half-way, and for what a restart finds dead.
 // Every step is fine with nothing to do.
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctrl/log.h"
 #include "ctrl/node/cni_inner.h"
+
+#define NS_PER_US 1000
+
+// The parts of its time, in their order.
+enum release_lap {
+	RELEASE_GRACE, // until no worker knows the port
+	RELEASE_QUEUE, // for a thread of the pool
+	RELEASE_LINK, // the device's or the vhost-user directory's removal
+	RELEASE_DEVICE, // the driver's end
+	RELEASE_FILE, // the attachment's
+	RELEASE_LAP_COUNT
+};
 
 struct release {
 	struct cni *cni;
@@ -13,9 +28,33 @@ struct release {
 	struct port *dev; // to be closed; owned
 	bool delete_pod;
 	char why[ATTACHMENT_WHY_MAX]; // of the thread pool's steps, "" if all went well
+	uint64_t lap_began; // uv_hrtime
+	uint64_t lap[RELEASE_LAP_COUNT]; // ns
 	void (*done)(void *arg);
 	void *arg;
 };
+
+static void lap(struct release *r, enum release_lap lap)
+{
+	uint64_t now = uv_hrtime();
+
+	r->lap[lap] += now - r->lap_began;
+	r->lap_began = now;
+}
+
+// Where the time went, in microseconds; bench/bench_add.py reads it.
+static void log_laps(const struct release *r)
+{
+	static const char *const names[] = {"grace", "pool", "unlink", "close", "remove"};
+	char text[256];
+	size_t len = 0;
+
+	static_assert(sizeof(names) / sizeof(names[0]) == RELEASE_LAP_COUNT);
+	for (size_t i = 0; i < RELEASE_LAP_COUNT; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%" PRIu64, names[i],
+			r->lap[i] / NS_PER_US);
+	log_debug("detached '%s',%s", r->slot->key, text);
+}
 
 static void finish(struct release *r)
 {
@@ -63,14 +102,19 @@ static void unmake(void *arg)
 	const struct config *c = r->cni->conf.config;
 	const struct slot *s = r->slot;
 
+	lap(r, RELEASE_QUEUE);
 	if (s->made && !s->a.vhost)
 		(void)port_unmake(c, &s->a, r->why);
+	lap(r, RELEASE_LINK);
 	if (r->dev != NULL)
 		r->dev->ops->close(r->dev);
+	lap(r, RELEASE_DEVICE);
 	if (s->made && s->a.vhost)
 		(void)port_unmake(c, &s->a, r->why);
+	lap(r, RELEASE_LINK);
 	if (s->on_disk)
 		(void)attachment_remove(c->state_dir, &s->a, r->why);
+	lap(r, RELEASE_FILE);
 }
 
 static void on_unmade(void *arg)
@@ -79,6 +123,8 @@ static void on_unmade(void *arg)
 
 	if (r->why[0] != '\0')
 		(void)log_warn(0, "'%s' leaves something behind: %s", r->slot->key, r->why);
+	if (r->slot->made)
+		log_laps(r);
 	delete_pod(r);
 }
 
@@ -87,6 +133,7 @@ static void on_retired(struct port *dev, void *arg)
 	struct release *r = arg;
 
 	r->dev = dev;
+	lap(r, RELEASE_GRACE);
 	if (!r->slot->made && !r->slot->on_disk && dev == NULL) {
 		delete_pod(r);
 	} else if (pool_run(r->cni->conf.loop, unmake, on_unmade, r) < 0) {
@@ -105,8 +152,12 @@ void slot_release(
 		done(arg);
 		return;
 	}
-	*r = (struct release){
-		.cni = cni, .slot = s, .delete_pod = delete_pod, .done = done, .arg = arg};
+	*r = (struct release){.cni = cni,
+		.slot = s,
+		.delete_pod = delete_pod,
+		.done = done,
+		.arg = arg,
+		.lap_began = uv_hrtime()};
 	s->attached = false;
 	if (s->port == VPORT_NONE) {
 		struct port *dev = s->dev;
