@@ -50,6 +50,14 @@ static inline bool addr_equal(const struct in6_addr *a, const struct in6_addr *b
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+// ::, which stands for no address where there may be none.
+static inline bool addr_is_none(const struct in6_addr *a)
+{
+	uint64_t x[2];
+	memcpy(x, a, sizeof(x));
+	return (x[0] | x[1]) == 0;
+}
+
 // :: or 0.0.0.0.
 static inline bool addr_is_unspecified(const struct in6_addr *a)
 {

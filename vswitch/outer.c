@@ -48,7 +48,7 @@ static void put4(struct outer *o, const struct node *node, const struct in6_addr
 		.udp = udp_header(node),
 		.vxlan = vxlan_header(node),
 	};
-	o->sum = sum_fold(ip4_sum(&h->ip));
+	o->sum = sum_fold32(ip4_sum(&h->ip));
 	o->len = (uint8_t)(o->l3_off + sizeof(*h));
 }
 

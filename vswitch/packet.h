@@ -90,6 +90,18 @@ static inline bool is_ip(const struct pkt *p)
 	return (p->flags & (PKT_ARP | PKT_OTHER)) == 0;
 }
 
+// In two loads each.
+static inline bool mac_equal(const struct rte_ether_addr *a, const struct rte_ether_addr *b)
+{
+	uint32_t x, y;
+	uint16_t v, w;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	memcpy(&v, &a->addr_bytes[sizeof(x)], sizeof(v));
+	memcpy(&w, &b->addr_bytes[sizeof(y)], sizeof(w));
+	return ((x ^ y) | (uint32_t)(v ^ w)) == 0;
+}
+
 // Whether it is ARP or neighbour discovery.
 static inline bool is_neighbour(const struct pkt *p)
 {
@@ -112,12 +124,18 @@ static inline uint32_t l3_len(const struct rte_mbuf *m, const struct pkt *p)
 }
 
 // The one's complement sum of the 16-bit words of which s is the plain sum.
-static inline uint16_t sum_fold(uint64_t s)
+static inline uint16_t sum_fold16(uint32_t s)
+{
+	s = (s & UINT16_MAX) + (s >> 16);
+	return (uint16_t)(s + (s >> 16));
+}
+
+// The same of 32-bit words.
+static inline uint16_t sum_fold32(uint64_t s)
 {
 	s = (s & UINT32_MAX) + (s >> 32);
 	s = (s & UINT16_MAX) + (s >> 16);
-	s = (s & UINT16_MAX) + (s >> 16);
-	return (uint16_t)(s + (s >> 16));
+	return sum_fold16((uint32_t)s);
 }
 
 // The sum of the words of an IPv4 header without options, not folded.

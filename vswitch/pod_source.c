@@ -7,7 +7,7 @@ static bool owns(const struct vport *in, const struct pkt *p, const struct in6_a
 {
 	const struct in6_addr *own = (p->flags & PKT_IPV6) != 0 ? &in->ip6 : &in->ip4;
 
-	return addr_equal(addr, own) && !addr_is_unspecified(own);
+	return addr_equal(addr, own) && !addr_is_none(own);
 }
 
 // Before a pod has its address, and within its link, it uses none or a link-local one: probes for
@@ -39,7 +39,7 @@ static bool check(struct burst *b, struct rte_mbuf *m)
 	const struct pkt *p = pkt(m);
 	const struct rte_ether_addr *mac = &b->in->mac;
 
-	if (!rte_is_same_ether_addr(&eth_of(m)->src_addr, mac))
+	if (!mac_equal(&eth_of(m)->src_addr, mac))
 		return burst_drop(b, m, DROP_SPOOFED_MAC);
 	if (p->vlan != 0)
 		return burst_drop(b, m, DROP_UNKNOWN_VLAN);
@@ -47,7 +47,7 @@ static bool check(struct burst *b, struct rte_mbuf *m)
 		return true;
 	if ((p->flags & PKT_OTHER) != 0)
 		return burst_drop(b, m, DROP_UNKNOWN_ETHERTYPE);
-	if (p->lladdr_off != 0 && !rte_is_same_ether_addr(lladdr_of(m), mac))
+	if (p->lladdr_off != 0 && !mac_equal(lladdr_of(m), mac))
 		return burst_drop(b, m, DROP_SPOOFED_MAC);
 	if (!ip_is_right(b->in, m))
 		return burst_drop(b, m, DROP_SPOOFED_IP);

@@ -10,7 +10,7 @@ static bool is_for_pod(const struct burst *b, struct rte_mbuf *m)
 
 	return is_ip(p) && !is_neighbour(p) && r != NULL && r->kind == ROUTE_LOCAL_POD &&
 	       !r->overlay && r->vlan == p->vlan &&
-	       rte_is_same_ether_addr(&eth_of(m)->dst_addr, &b->node->uplink_mac);
+	       mac_equal(&eth_of(m)->dst_addr, &b->node->uplink_mac);
 }
 
 static bool is_for_host(const struct burst *b, struct rte_mbuf *m)
@@ -20,8 +20,8 @@ static bool is_for_host(const struct burst *b, struct rte_mbuf *m)
 
 	if (!node->carries_host || pkt(m)->vlan != 0)
 		return false;
-	return rte_is_multicast_ether_addr(dst) || rte_is_same_ether_addr(dst, &node->uplink_mac) ||
-	       rte_is_same_ether_addr(dst, &node->host_mac);
+	return rte_is_multicast_ether_addr(dst) || mac_equal(dst, &node->uplink_mac) ||
+	       mac_equal(dst, &node->host_mac);
 }
 
 // Why nobody wants it.

@@ -26,8 +26,7 @@ static bool is_for_vtep(const struct burst *b, struct rte_mbuf *m)
 	const struct in6_addr *own = (p->flags & PKT_IPV6) != 0 ? &node->vtep6 : &node->vtep4;
 	// Of a family without an end point own is ::, which is nobody's.
 	return udp->dst_port == rte_cpu_to_be_16(node->vxlan_port) && addr_equal(&p->dst, own) &&
-	       rte_is_same_ether_addr(&eth_of(m)->dst_addr, &node->uplink_mac) &&
-	       !addr_is_unspecified(own);
+	       mac_equal(&eth_of(m)->dst_addr, &node->uplink_mac) && !addr_is_none(own);
 }
 
 // Checks the outer headers and strips them.

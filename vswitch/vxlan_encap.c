@@ -30,7 +30,7 @@ static void finish4(
 	h->ip.type_of_service = tos;
 	h->ip.total_length = total;
 	h->ip.hdr_checksum =
-		(rte_be16_t)~sum_fold((uint64_t)o->sum + total + rte_cpu_to_be_16(tos));
+		(rte_be16_t)~sum_fold16((uint32_t)o->sum + total + rte_cpu_to_be_16(tos));
 	finish_udp(&h->udp, hash, (uint16_t)(len - sizeof(h->ip)));
 }
 
@@ -88,7 +88,8 @@ static void put(uint8_t *at, const struct outer *o)
 
 // Puts the headers before the IP header of the packet, behind an Ethernet header of type. False if the buffer
 // has no room.
-static bool wrap(const struct outer *o, struct rte_mbuf *m, rte_be16_t type)
+static inline __attribute__((always_inline)) bool wrap(
+	const struct outer *o, struct rte_mbuf *m, rte_be16_t type)
 {
 	const struct pkt *p = pkt(m);
 	uint32_t hash = flow_hash(m);
@@ -106,7 +107,7 @@ static bool wrap(const struct outer *o, struct rte_mbuf *m, rte_be16_t type)
 }
 
 // Answers to what came by a tunnel: their inner header is complete, and where they go to is no next hop.
-static bool send_back_by_tunnel(struct burst *b, struct rte_mbuf *m)
+static __attribute__((noinline)) bool send_back_by_tunnel(struct burst *b, struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt(m);
 	const struct rte_ether_hdr *inner = eth_of(m);
