@@ -1,6 +1,7 @@
 """Benchmarks that need no other process: one CPU for the control thread, another one for the worker."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ def main(usage, program, megabytes):
     """Runs a program of the build folder that the command line names, on so much of hugepages. Does not return."""
     if os.geteuid() != 0 or len(sys.argv) > 2 or sys.argv[1:2] == ["--help"]:
         sys.exit(usage)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     path = pathlib.Path(sys.argv[1] if len(sys.argv) == 2 else ROOT / "build", program)
     if not path.exists():
         sys.exit(f"{path} is missing; build it: meson setup build && ninja -C build")
