@@ -12,9 +12,9 @@
 // ── Beginning and ending ───────────────────────────────────────────────────────────────────────
 
 // Another slot that has, or is about to have, a port of the same pod; NULL if there is none.
-static const struct slot *sibling_of(const struct cni *cni, const struct slot *s)
+static struct slot *sibling_of(const struct cni *cni, const struct slot *s)
 {
-	for (const struct slot *o = cni->slots; o != NULL; o = o->hh.next) {
+	for (struct slot *o = cni->slots; o != NULL; o = o->hh.next) {
 		if (o != s && (o->attached || o->ops != NULL) && strcmp(o->a.pod, s->a.pod) == 0 &&
 			strcmp(o->a.namespace, s->a.namespace) == 0)
 			return o;
@@ -107,6 +107,45 @@ void add_object(struct add *add)
 		add_pod(add);
 }
 
+// Of a sandbox whose network namespace is gone nothing is left that could use its port: the DEL may
+// come late, or, after the node's restart, never.
+static bool is_left_behind(const struct slot *sibling)
+{
+	return sibling->attached && sibling->ops == NULL && netns_is_gone(sibling->a.netns);
+}
+
+static void begin(struct add *add)
+{
+	struct op *op = add->op;
+
+	add->deadline = uv_now(op->cni->conf.loop) + op->cni->conf.config->attach_timeout_ms;
+	add_object(add);
+}
+
+static void on_sibling_deleted(void *arg)
+{
+	struct add *add = arg;
+
+	if (!add_ended(add))
+		begin(add);
+}
+
+static void add_beside(struct add *add, struct slot *sibling)
+{
+	struct op *op = add->op;
+	struct cni_failure failure;
+
+	if (is_left_behind(sibling)) {
+		log_notice("port '%s' of pod '%s/%s' goes for its next one: its network namespace "
+			   "is gone",
+			sibling->key, sibling->a.namespace, sibling->a.pod);
+		if (op_delete(op->cni, sibling, on_sibling_deleted, add) == 0)
+			return;
+	}
+	(void)sibling_failure(op->slot, sibling, &failure);
+	op_fail(op, &failure);
+}
+
 void add_begin(struct op *op)
 {
 	struct cni *cni = op->cni;
@@ -127,14 +166,11 @@ void add_begin(struct op *op)
 		return;
 	}
 	fill_attachment(&s->a, &op->request);
-	const struct slot *sibling = sibling_of(cni, s);
-	if (sibling != NULL) {
-		(void)sibling_failure(s, sibling, &failure);
-		op_fail(op, &failure);
-		return;
-	}
-	add->deadline = uv_now(cni->conf.loop) + cni->conf.config->attach_timeout_ms;
-	add_object(add);
+	struct slot *sibling = sibling_of(cni, s);
+	if (sibling != NULL)
+		add_beside(add, sibling);
+	else
+		begin(add);
 }
 
 static void on_undone(void *arg)

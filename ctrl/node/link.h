@@ -40,6 +40,8 @@ int link_pod_check(const struct link_pod *pod, char why[LINK_WHY_MAX]);
 int link_delete(const char *host_ifname, char why[LINK_WHY_MAX]);
 // Its index, or -ENODEV.
 int link_index(const char *host_ifname);
+// Whether nothing is at the path that was a network namespace: it was unmounted, or its process ended.
+bool netns_is_gone(const char *path);
 
 // The host port: a veth in the node's own namespace. `ifname` stays with the kernel, `peer` is
 // the switch's.

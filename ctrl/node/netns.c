@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/magic.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 struct visit {
@@ -41,6 +43,15 @@ int netns_run(int netns_fd, int (*f)(void *arg), void *arg)
 		return ret;
 	pthread_join(thread, NULL);
 	return v.ret;
+}
+
+bool netns_is_gone(const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0)
+		return errno == ENOENT;
+	return fs.f_type != NSFS_MAGIC; // the file that it was mounted on
 }
 
 int sysctl_conf(const char *family, const char *ifname, const char *key, const char *value)

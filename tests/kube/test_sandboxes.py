@@ -28,6 +28,23 @@ def test_the_next_sandbox_of_a_pod_gets_an_interface_of_its_own_after_the_former
     wait_until(lambda: kube.status_of(instance).get("sandboxID") == new.container, lambda: str(kube.status_of(instance)))
 
 
+def test_the_next_sandbox_need_not_wait_for_a_del_of_one_whose_namespace_is_gone(kube, node):
+    """As after a restart of the node: the runtime may never take the former away."""
+    old, instance = started(node, kube, "sandbox-lost")
+    peer, _ = started(node, kube, "sandbox-lost-peer")
+    addresses = old.addresses()
+    run(f"ip netns delete {old.ns}")
+    new = KubePod(node, kube.api.get("/api/v1/namespaces/default/pods/sandbox-lost"), container=f"{old.container}-2")
+    new.ns = f"{old.ns}-2"
+    node.lab.pods["sandbox-lost-2"] = new
+    new.create().attach()
+    assert new.addresses() == addresses
+    assert new.ping(peer.address(4)) and peer.ping(new.address(4))
+    old.cni("DEL", netns="")  # a late one is nothing to the next
+    assert new.ping(peer.address(4))
+    wait_until(lambda: kube.status_of(instance).get("sandboxID") == new.container, lambda: str(kube.status_of(instance)))
+
+
 @pytest.mark.parametrize("netns", ["", "/var/run/netns/nonesuch"])
 def test_a_del_without_its_namespace_succeeds_as_often_as_it_is_asked(kube, node, netns):
     pod, _ = started(node, kube, f"sandbox-gone-{len(netns)}")
