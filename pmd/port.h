@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -75,6 +76,9 @@ struct port {
 	char detail
 		[64]; // for people: "native copy", "server, 2 queues"; set by open and link changes
 };
+
+// Closes n ports as ops->close does, many at a time. Blocks. port_close.c
+void ports_close(struct port *const *port, size_t n);
 
 static inline uint16_t port_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {

@@ -173,8 +173,16 @@ void ports_abandon(struct ports *ps)
 
 void ports_fini(struct ports *ps)
 {
+	struct port *dev[VPORT_MAX];
+	size_t n = 0;
+
 	for (uint16_t i = 0; i < VPORT_MAX; i++) {
-		if (ps->port[i].state != PORT_FREE)
-			port_gone(&ps->port[i]);
+		struct port_entry *e = &ps->port[i];
+
+		if (e->state != PORT_FREE)
+			dev[n++] = e->dev;
+		e->dev = NULL;
+		e->state = PORT_FREE;
 	}
+	ports_close(dev, n);
 }

@@ -282,8 +282,7 @@ static void three_hundred_ports_open_and_close(void **)
 	}
 	opened = milliseconds();
 	after = available();
-	for (int i = 0; i < N_PORTS; i++)
-		p[i]->ops->close(p[i]);
+	ports_close(p, N_PORTS);
 	closed = milliseconds();
 	print_message("%d ports over 32768 buffers: opened in %lu ms, closed in %lu ms, "
 		      "%ld kB each\n",
