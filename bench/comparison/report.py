@@ -6,7 +6,7 @@ PERCENTILES = ("p50", "p99", "p999")
 PRESSURE = 0.1  # if the device takes nearly all at once, the generator may be what limits
 
 
-def row(scenario, case, device, samples, latencies):
+def row(scenario, case, device, samples, latencies, no_drop):
     """A flat row of medians; spread is (most - least) / median of Mpps."""
     mpps = statistics.median(s.mpps for s in samples)
     latency = {str(load): {p: round(statistics.median(sample[p] for sample in of_load), 2) for p in PERCENTILES}
@@ -17,6 +17,7 @@ def row(scenario, case, device, samples, latencies):
         "gbps": round(mpps * 8 * samples[0].frame / 1e3, 3),
         "cycles_per_packet": round(statistics.median(s.cycles for s in samples), 1),
         "loss": round(statistics.median(s.loss for s in samples), 6),
+        "no_drop": no_drop,
         "latency_us": latency.get("50"), "latency_at": latency,
         "spread": round((max(s.mpps for s in samples) - min(s.mpps for s in samples)) / mpps, 3) if mpps else 0,
         "rounds": len(samples),
@@ -35,6 +36,10 @@ def _ratio(a, b):
     return f"{a / b:.2f}" if b else "–"
 
 
+def _share(percent):
+    return f"{percent} %" if percent is not None else "–"
+
+
 def _latency(entry, load):
     latency = entry["latency_at"].get(str(load))
     return " / ".join(f"{latency[p]:.1f}" for p in PERCENTILES) if latency else "–"
@@ -50,14 +55,14 @@ def markdown(rows):
         first = entries[0]
         size = frame if isinstance(frame, str) else f"{frame} B"
         lines += [f"### {scenario}, {size}, {flows} flow{'s' if flows != 1 else ''}, IPv{ip}", "",
-                  f"| device | Mpps | spread | Gb/s | cycles/packet | loss | {first['device']} is × | "
+                  f"| device | Mpps | spread | Gb/s | cycles/packet | loss | no-drop rate | {first['device']} is × | "
                   "latency µs p50 / p99 / p99.9 at 10 % | at 50 % | at 90 % |",
-                  "|---|---|---|---|---|---|---|---|---|---|"]
+                  "|---|---|---|---|---|---|---|---|---|---|---|"]
         for e in entries:
             generator = " (generator's limit)" if e["limited_by"] == "generator" else ""
             lines.append(
                 f"| {e['device']} | {e['mpps']:.2f}{generator} | {e['spread'] * 100:.0f} % | {e['gbps']:.2f} | "
-                f"{e['cycles_per_packet']:.0f} | {e['loss'] * 100:.3f} % | {_ratio(first['mpps'], e['mpps'])} | "
+                f"{e['cycles_per_packet']:.0f} | {e['loss'] * 100:.3f} % | {_share(e['no_drop'])} | {_ratio(first['mpps'], e['mpps'])} | "
                 f"{_latency(e, 10)} | {_latency(e, 50)} | {_latency(e, 90)} |")
         lines.append("")
     return "\n".join(lines)

@@ -85,6 +85,7 @@ def test_devices_are_compared_and_nothing_is_left_behind(tmp_path):
     for row in rows:
         assert row["frame"] == 60 and row["flows"] == 1000 and row["ip"] == 4 and row["rounds"] == 2
         assert row["mpps"] > 0 and row["gbps"] > 0 and row["cycles_per_packet"] > 0 and 0 <= row["loss"] < 1
+        assert row["no_drop"] is None or 10 <= row["no_drop"] <= 99  # percent
         assert all(row["latency_at"][load]["p999"] >= row["latency_at"][load]["p50"] > 0 for load in ("10", "50", "90"))
     assert "| testpmd |" in done.stdout
     for picture in ("pod-pod-mpps", "pod-pod-latency", "tunnel-pod-mpps", "tunnel-pod-latency"):
