@@ -59,13 +59,17 @@ static bool read_chain(
 // Looks at the next n entries; a chain of several pieces, or of none that is right, has .at NULL.
 static void find_frames(struct virtqueue *vq, uint16_t n, uint16_t *heads, struct piece *from)
 {
-	const uint32_t min = vq->header_len + RTE_ETHER_HDR_LEN;
+	const uint32_t header = vq->header_len;
 	struct view v = view_of(vq);
 
 	for (uint16_t i = 0; i < n; i++) {
 		heads[i] = head_at(&v, i);
-		from[i] = single(vq, &v, heads[i], 0, min);
-		rte_prefetch0(from[i].at);
+		from[i] = single(vq, &v, heads[i], 0, header + RTE_ETHER_HDR_LEN);
+		// The frame, and not the header in front of it: that is never read, and drivers let it end
+		// where a cache line does.
+		rte_prefetch0(from[i].at + header);
+		if (from[i].len > header + RTE_CACHE_LINE_SIZE)
+			rte_prefetch0(from[i].at + header + RTE_CACHE_LINE_SIZE);
 	}
 }
 
