@@ -26,7 +26,10 @@
 #define RING 1024
 #define IN_FLIGHT 512 // of a pair of pods, so that every burst is full
 #define N_ROUNDS 60
-#define PERCENTILE 10
+// Of the windows' values. Other programs only ever add to what workers need, so that a low one is right; but
+// with a guest it depends on how the two happen to meet at the ring, and the median says what is usual.
+#define UNDISTURBED 10
+#define USUAL 50
 #define WINDOW_US 10000
 #define SETTLE_US 1000
 #define LOST_MAX 0.01
@@ -248,14 +251,14 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double low(double *values)
+static double percentile(double *values, unsigned percent)
 {
 	qsort(values, N_ROUNDS, sizeof(values[0]), compare);
-	return values[N_ROUNDS * PERCENTILE / 100];
+	return values[N_ROUNDS * percent / 100];
 }
 
 // The worker that is not measured does `other` meanwhile.
-static void measure(const char *name, enum doing other)
+static void measure(const char *name, enum doing other, unsigned percent)
 {
 	static double alone[N_WORKERS][N_ROUNDS], beside[N_WORKERS][N_ROUNDS];
 
@@ -273,7 +276,7 @@ static void measure(const char *name, enum doing other)
 		}
 	}
 	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		double one = low(alone[i]), two = low(beside[i]);
+		double one = percentile(alone[i], percent), two = percentile(beside[i], percent);
 		printf("%-7s worker %u: %6.1f cycles/packet alone, %6.1f beside the other: "
 		       "%.2f\n",
 			name, i, one, two, two / one);
@@ -305,7 +308,7 @@ static void bench_own(void)
 		source[i]->back = ring;
 		send_to(source[i], &to);
 	}
-	measure("own", DOES_NOTHING);
+	measure("own", DOES_NOTHING, UNDISTURBED);
 	dataplane_close(dp);
 }
 
@@ -350,7 +353,7 @@ static void bench_shared(const char *name, uint16_t n_queues)
 		source[i]->guest = &guest;
 		send_to(source[i], &to);
 	}
-	measure(name, DOES_RECEIVE);
+	measure(name, DOES_RECEIVE, USUAL);
 	wait_for_workers();
 	guest_close(&guest);
 	dataplane_close(dp);
