@@ -45,6 +45,9 @@ struct kube_reflector {
 	// List.
 	char *more; // owned; the token of the page to ask for; NULL: the first
 	bool whole; // no pages, but all that the server's cache has
+	bool waits_for_nodes; // the first list, for those whose parts it is made of
+	bool parted; // it was asked for in parts
+	struct kube_parts *parts; // owned; under way
 	struct kube_items items;
 	bool synced; // the first list is complete
 	uint64_t n_lists; // complete ones
@@ -117,6 +120,17 @@ void kube_reflector_well(struct kube_reflector *r); // the server gives what it 
 // ── kube_list.c, kube_stream.c ─────────────────────────────────────────────────────────────────
 void kube_list(struct kube_reflector *r);
 void kube_stream(struct kube_reflector *r);
+bool kube_list_item(void *reflector, char *text, size_t len); // of kube_items_feed()
+void kube_list_complete(struct kube_reflector *r); // all was told
+const char *kube_list_meta(const cJSON *list, const char *name); // NULL: it has none
+const char *kube_list_error(int err); // of kube_items.h, for people
+
+// ── kube_parts.c ───────────────────────────────────────────────────────────────────────────────
+// Whether the reflector's list may come in parts, once the nodes are known.
+bool kube_parts_wanted(const struct kube_reflector *r);
+void kube_parts_nodes_known(struct kube_store *k); // the list that waits for them begins
+bool kube_parts_list(struct kube_reflector *r); // false: the list is to be made as others are
+void kube_parts_free(struct kube_parts *p); // accepts NULL
 
 // ── kube_ops.c ─────────────────────────────────────────────────────────────────────────────────
 void kube_create(struct store *s, const cJSON *obj, store_done *done, void *arg);

@@ -134,6 +134,14 @@ void kube_known_sweep(struct kube_known *k,
 	free(gone);
 }
 
+void kube_known_each(const struct kube_known *k, void (*f)(void *arg, const char *name), void *arg)
+{
+	const struct kube_known_item *item;
+
+	TABLE_FOREACH(&k->items, i, item)
+	f(arg, strchr(item->key, '/') + 1);
+}
+
 size_t kube_known_count(const struct kube_known *k)
 {
 	return k->items.n;

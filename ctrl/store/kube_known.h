@@ -25,5 +25,7 @@ void kube_known_del(struct kube_known *k, const cJSON *obj);
 // returns false to stop.
 void kube_known_sweep(struct kube_known *k,
 	bool (*f)(void *arg, const char *namespace, const char *name), void *arg);
+// The names of all that it knows, in no order.
+void kube_known_each(const struct kube_known *k, void (*f)(void *arg, const char *name), void *arg);
 size_t kube_known_count(const struct kube_known *k);
 void kube_known_clear(struct kube_known *k);

@@ -12,7 +12,7 @@
 
 #define NO_LIST "the API server's answer to a list is none"
 
-static const char *list_meta(const cJSON *list, const char *name)
+const char *kube_list_meta(const cJSON *list, const char *name)
 {
 	const cJSON *meta = cJSON_GetObjectItemCaseSensitive(list, "metadata");
 	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, name));
@@ -36,8 +36,14 @@ static bool tell_gone(void *arg, const char *namespace, const char *name)
 	return more;
 }
 
-// The last page was told: the list is complete.
-static void complete(struct kube_reflector *r)
+const char *kube_list_error(int err)
+{
+	return err == -EPROTO     ? NO_LIST
+	       : err == -EMSGSIZE ? "the API server's list has an object without end"
+				  : strerror(-err);
+}
+
+void kube_list_complete(struct kube_reflector *r)
 {
 	free(r->more);
 	r->more = NULL;
@@ -49,17 +55,18 @@ static void complete(struct kube_reflector *r)
 	kube_known_sweep(&r->known, tell_gone, r);
 	if (r->store->closing)
 		return;
-	if (!r->synced) {
-		r->synced = true;
-		if (!kube_reflector_tell(r, STORE_SYNCED, NULL, NULL))
-			return;
-	}
+	bool first = !r->synced;
+	r->synced = true;
+	if (first && !kube_reflector_tell(r, STORE_SYNCED, NULL, NULL))
+		return;
 	kube_reflector_go(r, PHASE_WATCH);
+	if (first && r->kind == KIND_NODEINFO)
+		kube_parts_nodes_known(r->store);
 }
 
-static bool on_item(void *arg, char *text, size_t len)
+bool kube_list_item(void *reflector, char *text, size_t len)
 {
-	struct kube_reflector *r = arg;
+	struct kube_reflector *r = reflector;
 
 	kube_blank_managed_fields(text, len);
 	cJSON *obj = cJSON_ParseWithLength(text, len);
@@ -71,24 +78,21 @@ static bool on_item(void *arg, char *text, size_t len)
 static void on_data(void *arg, char *data, size_t len)
 {
 	struct kube_reflector *r = arg;
-	int ret = kube_items_feed(&r->items, data, len, on_item, r);
+	int ret = kube_items_feed(&r->items, data, len, kube_list_item, r);
 
 	if (ret == 0 || r->store->closing)
 		return;
 	kube_cancel(r->transfer);
 	r->transfer = NULL;
 	kube_items_reset(&r->items);
-	kube_reflector_failed(r, 0,
-		ret == -EPROTO     ? NO_LIST
-		: ret == -EMSGSIZE ? "the API server's list has an object without end"
-				   : strerror(-ret));
+	kube_reflector_failed(r, 0, kube_list_error(ret));
 }
 
 // The answer has come to its end.
 static void take_rest(struct kube_reflector *r, const cJSON *list)
 {
-	const char *version = list_meta(list, "resourceVersion");
-	const char *more = list_meta(list, "continue");
+	const char *version = kube_list_meta(list, "resourceVersion");
+	const char *more = kube_list_meta(list, "continue");
 
 	if (version == NULL || strlen(version) >= sizeof(r->version)) {
 		kube_reflector_failed(r, 0, NO_LIST);
@@ -97,7 +101,7 @@ static void take_rest(struct kube_reflector *r, const cJSON *list)
 	kube_reflector_well(r);
 	(void)snprintf(r->version, sizeof(r->version), "%s", version);
 	if (more == NULL) {
-		complete(r);
+		kube_list_complete(r);
 		return;
 	}
 	free(r->more);
@@ -182,8 +186,10 @@ void kube_list(struct kube_reflector *r)
 		.answered = on_ended,
 		.arg = r,
 	};
-	int ret = list_path(r, path);
 
+	if (kube_parts_wanted(r) && kube_parts_list(r))
+		return;
+	int ret = list_path(r, path);
 	if (r->more == NULL)
 		kube_known_begin(&r->known);
 	if (ret == 0) {

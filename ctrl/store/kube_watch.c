@@ -92,7 +92,9 @@ bool kube_reflector_put(struct kube_reflector *r, cJSON *obj)
 void kube_reflector_start(struct kube_reflector *r)
 {
 	r->whole = r->store->from_cache;
-	kube_reflector_go(r, PHASE_LIST);
+	r->waits_for_nodes = kube_parts_wanted(r);
+	if (!r->waits_for_nodes)
+		kube_reflector_go(r, PHASE_LIST);
 }
 
 void kube_reflector_fini(struct kube_reflector *r)
@@ -100,6 +102,8 @@ void kube_reflector_fini(struct kube_reflector *r)
 	kube_known_clear(&r->known);
 	kube_lines_reset(&r->lines);
 	kube_items_reset(&r->items);
+	kube_parts_free(r->parts);
+	r->parts = NULL;
 	free(r->more);
 	r->more = NULL;
 }

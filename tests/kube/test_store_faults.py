@@ -200,6 +200,66 @@ def test_a_whole_list_that_breaks_off_takes_nothing_away(apiserver, proxy, kubec
         assert "DELETED" not in [e["event"] for e in tool.events]
 
 
+@pytest.fixture
+def many_nodes(apiserver):
+    """250 NodeInfos, and IPInstances of some of them, of none, and of one that has no NodeInfo."""
+    for n in range(250):
+        status, text = apiserver.request("POST", NODES, {
+            "apiVersion": f"{GROUP}/v1", "kind": "NodeInfo", "metadata": {"name": f"part-{n}"}, "spec": {}})
+        assert status == 201, text
+    for i, node in enumerate(["part-0", "part-1", "part-130", "part-249", "part-stranger", None]):
+        status, text = apiserver.request("POST", INSTANCES, part(f"10.0.9.{i}", node))
+        assert status == 201, text
+    yield {f"10-0-9-{i}" for i in range(6)}
+    for path in (NODES, INSTANCES):
+        apiserver.request("DELETE", path)
+
+
+NODES = f"/apis/{GROUP}/v1/nodeinfoes"
+INSTANCES = f"/apis/{GROUP}/v1/namespaces/default/ipinstances"
+
+
+def part(ip, node):
+    return {"apiVersion": f"{GROUP}/v1", "kind": "IPInstance",
+            "metadata": {"name": ip.replace(".", "-"), "labels": {f"{GROUP}/node": node} if node else {}},
+            "spec": {"network": "n", "subnet": "s", "address": {"version": "4", "ip": f"{ip}/24", "mac": "02:12:34:00:00:01"},
+                     "binding": {"referredObject": {"kind": "Pod", "name": "p", "uid": "u"}, "nodeName": node or "", "podUID": "u",
+                                 "podName": "p"}}}
+
+
+def follow_parts(apiserver, kubeconfig):
+    return StoreTool(apiserver, "--kinds", "nodeinfoes,ipinstances", "--from-cache", kubeconfig=kubeconfig)
+
+
+def lists(proxy):
+    """The requests for IPInstances: the operator of their selector, "" without one."""
+    asked = [r.query for r in proxy.requests if (r.resource, r.verb) == ("ipinstances", "list")]
+    assert all(q["resourceVersion"] == ["0"] for q in asked)
+    return sorted(q["labelSelector"][0].split()[1] if "labelSelector" in q else "" for q in asked)
+
+
+def test_the_ipinstances_of_many_nodes_come_in_parts(apiserver, proxy, kubeconfig, many_nodes):
+    with follow_parts(apiserver, kubeconfig) as tool:
+        tool.wait_synced(2)
+        assert set(tool.names("IPInstance")) == many_nodes
+        assert lists(proxy) == ["in", "in", "notin"]
+        apiserver.request("POST", INSTANCES, part("10.0.9.9", "part-7"))
+        tool.wait_object("IPInstance", "10-0-9-9", "default")
+        assert lists(proxy) == ["in", "in", "notin"]
+
+
+@pytest.mark.parametrize("status", [504, 400])
+def test_when_a_part_fails_the_whole_is_asked_for(apiserver, proxy, kubeconfig, many_nodes, status):
+    proxy.fault("ipinstances", "list", answer=answer(status, "no"))
+    with follow_parts(apiserver, kubeconfig) as tool:
+        tool.wait_synced(2)
+        assert set(tool.names("IPInstance")) == many_nodes
+        assert lists(proxy)[0] == "" and len(lists(proxy)) <= 3
+        puts = [e["object"]["metadata"]["name"] for e in tool.events if e["event"] == "PUT" and e["object"]["kind"] == "IPInstance"]
+        assert len(puts) == len(many_nodes)
+        assert "DELETED" not in [e["event"] for e in tool.events]
+
+
 def test_a_kind_that_is_not_installed_is_waited_for(apiserver, proxy, kubeconfig):
     proxy.fault("networks", "list", times=3, answer=answer(404, "404 page not found"))
     with StoreTool(apiserver, "--kinds", "networks", kubeconfig=kubeconfig) as tool:
