@@ -56,6 +56,15 @@ static bool read_chain(
 	return true;
 }
 
+// The frame, and not the header in front of it: that is never read, and drivers let it end where a cache
+// line does.
+static inline void prefetch_frame(const uint8_t *at, uint32_t len)
+{
+	rte_prefetch0(at);
+	if (len > RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(at + RTE_CACHE_LINE_SIZE);
+}
+
 // Looks at the next n entries; a chain of several pieces, or of none that is right, has .at NULL.
 static void find_frames(struct virtqueue *vq, uint16_t n, uint16_t *heads, struct piece *from)
 {
@@ -65,11 +74,8 @@ static void find_frames(struct virtqueue *vq, uint16_t n, uint16_t *heads, struc
 	for (uint16_t i = 0; i < n; i++) {
 		heads[i] = head_at(&v, i);
 		from[i] = single(vq, &v, heads[i], 0, header + RTE_ETHER_HDR_LEN);
-		// The frame, and not the header in front of it: that is never read, and drivers let it end
-		// where a cache line does.
-		rte_prefetch0(from[i].at + header);
-		if (from[i].len > header + RTE_CACHE_LINE_SIZE)
-			rte_prefetch0(from[i].at + header + RTE_CACHE_LINE_SIZE);
+		if (likely(from[i].at != NULL))
+			prefetch_frame(from[i].at + header, from[i].len - header);
 	}
 }
 
