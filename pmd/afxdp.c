@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define L2_OVERHEAD 18 // Ethernet header and a VLAN tag
+#define GIVE_BACK_BATCH 64
 
 // ── State ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -59,10 +61,25 @@ static int inflight_init(struct inflight *f, uint32_t size, int socket)
 	return f->entries == NULL ? -ENOMEM : 0;
 }
 
-static void inflight_fini(struct inflight *f)
+// Threads that close ports have no cache of the pool, and one that is put off its CPU in the middle of giving
+// buffers back makes all others that do so spin until it is on again. So they take turns, and give back many
+// at a time.
+static pthread_mutex_t giving_back = PTHREAD_MUTEX_INITIALIZER;
+
+static void inflight_fini(struct inflight *f, struct rte_mempool *pool)
 {
-	for (; f->head != f->tail; f->head++)
-		rte_mbuf_raw_free(f->entries[f->head & f->mask].mbuf);
+	void *mbufs[GIVE_BACK_BATCH];
+	unsigned n = 0;
+
+	(void)pthread_mutex_lock(&giving_back);
+	for (; f->head != f->tail; f->head++) {
+		mbufs[n++] = f->entries[f->head & f->mask].mbuf;
+		if (n == GIVE_BACK_BATCH || f->head + 1 == f->tail) {
+			rte_mempool_put_bulk(pool, mbufs, n);
+			n = 0;
+		}
+	}
+	(void)pthread_mutex_unlock(&giving_back);
 	rte_free(f->entries);
 }
 
@@ -74,8 +91,8 @@ static void afxdp_close(struct port *p)
 	xsk_close(&a->xsk);
 	rte_pktmbuf_free(a->chain);
 	// The kernel is done: it has copied what it wanted of these, or never will.
-	inflight_fini(&a->rx);
-	inflight_fini(&a->tx);
+	inflight_fini(&a->rx, p->pool);
+	inflight_fini(&a->tx, p->pool);
 	umem_put(a->umem);
 	rte_free(a);
 }
