@@ -3,7 +3,7 @@
 #include "vswitch/counter.h"
 #include "vswitch/worker.h"
 
-// A packet knows the port where it came in by m->port, see receive() in worker.c.
+// A packet knows the port where it came in by m->port, see count_received() in worker.c.
 static void drop(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum drop_reason why)
 {
 	for (uint16_t i = 0; i < n; i++)
@@ -20,6 +20,7 @@ static void box_send(struct worker *w, struct outbox_port *box)
 	if (unlikely(out == NULL)) {
 		drop(w, box->pkt, box->n, DROP_PORT_DOWN);
 		box->n = 0;
+		box->bytes = 0;
 		return;
 	}
 

@@ -94,6 +94,23 @@ static void frame_for_a_port_that_is_gone_is_counted_as_port_down(void **)
 	wait_until_dropped(at_a, DROP_PORT_DOWN, 2);
 }
 
+static void bytes_for_a_port_that_is_gone_are_not_counted_as_anothers(void **)
+{
+	struct port *a = new_ring(RING), *c = new_ring(RING);
+	uint16_t at_a = publish(a, VPORT_POD), at_b = publish(new_ring(RING), VPORT_POD);
+	uint16_t at_c = publish(c, VPORT_POD);
+	time_t end = deadline();
+
+	remove_port(at_b);
+	feed(a, frame(at_b, 0, 0));
+	wait_until_dropped(at_a, DROP_PORT_DOWN, 1);
+	feed(a, frame(at_c, 0, 1));
+	assert_int_equal(next(c), 1);
+	while (counters(at_c).tx_bytes == 0)
+		work(end);
+	assert_int_equal(counters(at_c).tx_bytes, FRAME_LEN);
+}
+
 static void more_destinations_than_boxes_in_one_round_all_get_their_frame(void **)
 {
 	struct port *a = new_ring(RING), *b = new_ring(RING), *out[N_PORTS];
@@ -290,6 +307,7 @@ int main(void)
 		TEST(counters_of_both_ports_add_up),
 		TEST(what_a_full_port_does_not_take_is_counted_where_it_came_in),
 		TEST(frame_for_a_port_that_is_gone_is_counted_as_port_down),
+		TEST(bytes_for_a_port_that_is_gone_are_not_counted_as_anothers),
 		TEST1(more_destinations_than_boxes_in_one_round_all_get_their_frame),
 		TEST(number_that_is_used_again_counts_from_zero),
 		TEST(thousand_ports_come_and_go_without_a_lost_frame_on_others),
