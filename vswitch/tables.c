@@ -30,6 +30,7 @@ static_assert(sizeof(struct route_slot) <= RTE_CACHE_LINE_SIZE);
 struct nexthop_slot {
 	struct tunnel tunnel;
 	struct tables *tables; // whose slot becomes free when the next hop dies
+	struct nexthop_slot *next; // of those that are not published yet
 };
 
 // Memory near the workers, who read far more often than control writes.
@@ -176,7 +177,8 @@ static uint32_t find_slot(const struct tables *t)
 	return NEXTHOP_NONE;
 }
 
-static struct nexthop_slot *nexthop_new(struct tables *t, const struct nexthop *nh, uint32_t id)
+static struct nexthop_slot *nexthop_new(
+	struct tables *t, const struct nexthop *nh, uint32_t id, const struct node *node)
 {
 	struct nexthop_slot *slot = object_new(sizeof(*slot));
 	if (slot == NULL)
@@ -185,7 +187,7 @@ static struct nexthop_slot *nexthop_new(struct tables *t, const struct nexthop *
 	slot->tunnel.nh.id = id;
 	slot->tables = t;
 	if (nh->kind == NEXTHOP_TUNNEL)
-		outer_make(&slot->tunnel.outer, t->node,
+		outer_make(&slot->tunnel.outer, node,
 			&(struct tunnel_to){.remote = &nh->remote,
 				.mac = &nh->dst,
 				.vlan = nh->vlan,
@@ -193,18 +195,28 @@ static struct nexthop_slot *nexthop_new(struct tables *t, const struct nexthop *
 	return slot;
 }
 
+// Publishes the next hop in its slot, in place of the one that may be there.
+static void nexthop_publish(struct tables *t, const struct nexthop_slot *slot)
+{
+	const struct nexthop *nh = &slot->tunnel.nh;
+	const struct nexthop *old = t->nexthops[nh->id];
+
+	atomic_store_explicit(&t->nexthops[nh->id], nh, memory_order_release);
+	retire(t, old);
+}
+
 int tables_add_nexthop(struct tables *t, const struct nexthop *nh, uint32_t *ret_id)
 {
 	uint32_t id = find_slot(t);
 	if (id == NEXTHOP_NONE)
 		return -ENOSPC;
-	struct nexthop_slot *slot = nexthop_new(t, nh, id);
+	struct nexthop_slot *slot = nexthop_new(t, nh, id, t->node);
 	if (slot == NULL)
 		return -ENOMEM;
 
 	take_slot(t, id);
 	t->nexthop_hint = id + 1;
-	atomic_store_explicit(&t->nexthops[id], &slot->tunnel.nh, memory_order_release);
+	nexthop_publish(t, slot);
 	*ret_id = id;
 	return 0;
 }
@@ -213,13 +225,11 @@ int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh)
 {
 	if (id >= NEXTHOP_MAX || t->nexthops[id] == NULL)
 		return -ENOENT;
-	struct nexthop_slot *slot = nexthop_new(t, nh, id);
+	struct nexthop_slot *slot = nexthop_new(t, nh, id, t->node);
 	if (slot == NULL)
 		return -ENOMEM;
 
-	const struct nexthop *old = t->nexthops[id];
-	atomic_store_explicit(&t->nexthops[id], &slot->tunnel.nh, memory_order_release);
-	retire(t, old);
+	nexthop_publish(t, slot);
 	return 0;
 }
 
@@ -292,29 +302,54 @@ int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t 
 	return 0;
 }
 
-static int renew_tunnels(struct tables *t)
+static void tunnels_free(struct nexthop_slot *first)
 {
-	int ret = 0;
+	while (first != NULL) {
+		struct nexthop_slot *next = first->next;
+
+		rte_free(first);
+		first = next;
+	}
+}
+
+// Makes all tunnels anew, with headers of the node. -ENOMEM: there are none.
+static int tunnels_new(struct tables *t, const struct node *node, struct nexthop_slot **ret_first)
+{
+	struct nexthop_slot *first = NULL;
 
 	for (uint32_t id = 0; id < NEXTHOP_MAX; id++) {
 		const struct nexthop *nh = t->nexthops[id];
-		if (nh != NULL && nh->kind == NEXTHOP_TUNNEL && tables_set_nexthop(t, id, nh) < 0)
-			ret = -ENOMEM;
+		if (nh == NULL || nh->kind != NEXTHOP_TUNNEL)
+			continue;
+		struct nexthop_slot *slot = nexthop_new(t, nh, id, node);
+		if (slot == NULL) {
+			tunnels_free(first);
+			return -ENOMEM;
+		}
+		slot->next = first;
+		first = slot;
 	}
-	return ret;
+	*ret_first = first;
+	return 0;
 }
 
 int tables_set_node(struct tables *t, const struct node *node)
 {
+	const struct node *old = t->node;
+	struct nexthop_slot *tunnels = NULL;
+
 	struct node *new = object_copy(node, sizeof(*node));
 	if (new == NULL)
 		return -ENOMEM;
-
-	const struct node *old = t->node;
-	bool is_same = old != NULL && outer_is_same(old, new);
+	if (old != NULL && !outer_is_same(old, new) && tunnels_new(t, new, &tunnels) < 0) {
+		rte_free(new);
+		return -ENOMEM;
+	}
 	atomic_store_explicit(&t->node, new, memory_order_release);
 	retire(t, old);
-	return is_same ? 0 : renew_tunnels(t);
+	for (; tunnels != NULL; tunnels = tunnels->next)
+		nexthop_publish(t, tunnels);
+	return 0;
 }
 
 int tables_set_vport(struct tables *t, const struct vport *vport)

@@ -14,9 +14,8 @@
 
 #include <rte_ether.h>
 
-#include "vswitch/route_table.h"
-
 #include "vswitch/outer.h"
+#include "vswitch/route_table.h"
 
 struct port;
 struct rcu;
@@ -184,10 +183,9 @@ int tables_set_nexthop(struct tables *t, uint32_t id, const struct nexthop *nh);
 // Frees the slot (after a grace period it may be used again). No route may name it any more.
 void tables_del_nexthop(struct tables *t, uint32_t id);
 
-// Publish a copy. Take nothing; 0, -ENOMEM. tables_set_vport also -EINVAL.
+// Publish a copy. Take nothing; 0, -ENOMEM with nothing changed. tables_set_vport also -EINVAL.
 int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t n);
-// tables_set_node renews the headers of all tunnels if they depend on what has changed; where memory
-// is short for one of them, it keeps its old ones, and -ENOMEM is returned.
+// tables_set_node also renews the headers of all tunnels if they depend on what has changed.
 int tables_set_node(struct tables *t, const struct node *node);
 int tables_set_vport(struct tables *t, const struct vport *vport); // at vport->index
 void tables_del_vport(struct tables *t, uint16_t index);

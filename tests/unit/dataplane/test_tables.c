@@ -280,36 +280,6 @@ static void next_hop_is_replaced_in_its_slot(void **)
 	assert_int_equal(found->id, id);
 }
 
-// Which end point of the node the tunnel's headers name; NULL: it has none.
-static const void *source_of(uint32_t tunnel)
-{
-	const struct outer *o = &tunnel_of(tables->nexthops[tunnel])->outer;
-	return o->len != 0 ? &((const struct outer4 *)&o->bytes[o->l3_off])->ip.src_addr : NULL;
-}
-
-static void headers_of_a_tunnel_follow_the_node(void **)
-{
-	struct nexthop nh = {.kind = NEXTHOP_TUNNEL, .remote = addr("::ffff:10.9.0.2")};
-	struct node node = {.vtep4 = addr("::ffff:10.9.0.1"), .has_vni = true, .vni = 4};
-	uint32_t id;
-
-	assert_int_equal(tables_add_nexthop(tables, &nh, &id), 0);
-	assert_null(source_of(id));
-	assert_int_equal(tables_set_node(tables, &node), 0);
-	assert_memory_equal(source_of(id), &node.vtep4.s6_addr[12], 4);
-	node.vtep4 = addr("::ffff:10.9.0.7");
-	assert_int_equal(tables_set_node(tables, &node), 0);
-	assert_memory_equal(source_of(id), &node.vtep4.s6_addr[12], 4);
-
-	const struct nexthop *before = tables->nexthops[id];
-	node.host = 5;
-	assert_int_equal(tables_set_node(tables, &node), 0);
-	assert_ptr_equal(tables->nexthops[id], before);
-	node.has_vni = false;
-	assert_int_equal(tables_set_node(tables, &node), 0);
-	assert_null(source_of(id));
-}
-
 static void empty_slot_cannot_be_replaced(void **)
 {
 	struct nexthop nh = {.kind = NEXTHOP_HOST};
@@ -459,7 +429,6 @@ int main(void)
 		TEST(place_of_a_deleted_route_is_used_again),
 		TEST(next_hop_knows_its_slot_and_slot_zero_is_never_given_out),
 		TEST(next_hop_is_replaced_in_its_slot),
-		TEST(headers_of_a_tunnel_follow_the_node),
 		TEST(empty_slot_cannot_be_replaced),
 		TEST(deleted_slot_is_given_out_again_only_after_a_grace_period),
 		TEST(new_tables_have_neither_subnets_nor_ports_nor_an_uplink),
