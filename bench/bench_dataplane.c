@@ -2,6 +2,7 @@
 // pods, with and without silent ports beside them; CPU time of an idle node; latency of the first
 // packet after a rest.
 //   bench_dataplane [EAL options: at least two lcores, better on cores of their own]
+#include "bench/percentile.h"
 #include "bench/pods.h"
 #include "pmd/ring.h"
 #include "vswitch/dataplane.h"
@@ -55,12 +56,6 @@ static struct rte_mbuf *packet(const struct pod_headers *h, uint16_t i)
 
 // ── Forwarding ─────────────────────────────────────────────────────────────────────────────────
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 // Keeps the packets circulating for a window. Returns the worker's cycles per packet.
 static double window(const struct pod *from, const struct pod *to, const struct pod_headers *h)
 {
@@ -98,7 +93,6 @@ static void bench_forwarding(bool busy, uint32_t n_silent)
 	(void)window(&a, &b, &h);
 	for (unsigned i = 0; i < N_WINDOWS; i++)
 		cycles[i] = window(&a, &b, &h);
-	qsort(cycles, N_WINDOWS, sizeof(cycles[0]), compare);
 	struct port_counters c;
 	dataplane_port_counters(dp, a.index, &c);
 	for (unsigned i = 0; i < DROP_REASON_COUNT; i++) {
@@ -107,8 +101,8 @@ static void bench_forwarding(bool busy, uint32_t n_silent)
 	}
 	printf("pod to pod, %3u silent ports, %-8s  %6.1f cycles/packet (tenth best), %6.1f "
 	       "(median)\n",
-		n_silent, busy ? "busy" : "adaptive", cycles[N_WINDOWS / 10],
-		cycles[N_WINDOWS / 2]);
+		n_silent, busy ? "busy" : "adaptive", percentile(cycles, N_WINDOWS, 10),
+		percentile(cycles, N_WINDOWS, 50));
 	dataplane_close(dp);
 }
 
@@ -173,10 +167,9 @@ static void bench_latency(bool busy, uint32_t gap_us)
 	}
 	cpu = cpu_seconds() - cpu;
 	all = seconds_of(CLOCK_MONOTONIC) - all;
-	qsort(us, N_WAKES, sizeof(us[0]), compare);
 	printf("%-8s  gap %5u us: %6.1f us (median), %6.1f (99 %%), worker %5.1f %% of a core\n",
-		busy ? "busy" : "adaptive", gap_us, us[N_WAKES / 2], us[N_WAKES * 99 / 100],
-		cpu / all * 100);
+		busy ? "busy" : "adaptive", gap_us, percentile(us, N_WAKES, 50),
+		percentile(us, N_WAKES, 99), cpu / all * 100);
 	rte_pktmbuf_free(m);
 	dataplane_close(dp);
 }

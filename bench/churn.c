@@ -7,6 +7,7 @@
 // A quarter of the changes each: a pod elsewhere appears, another one goes, the route to one that
 // frames go to is replaced, and the tunnel to a node that they go to.
 #include "bench/loop.h"
+#include "bench/percentile.h"
 #include "bench/generator/histogram.h"
 #include "tests/unit/dataplane/eal.h"
 #include "vswitch/addr.h"
@@ -192,16 +193,9 @@ static struct work window(struct bench *b, const struct scene *s, bool changes)
 		.cycles_per_packet = (double)(after.cycles_busy - before.cycles_busy) / packets};
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static double median(double *values, uint32_t n)
 {
-	qsort(values, n, sizeof(values[0]), compare);
-	return values[n / 2];
+	return percentile(values, n, 50);
 }
 
 static uint64_t n_dropped(const struct bench *b)

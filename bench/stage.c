@@ -2,6 +2,7 @@
 // bench/scene.h lists, without ports around them.
 //   stage            TSC cycles per packet, of a low percentile of many short windows
 //   stage --count    runs each way once, for a tool that counts instructions (bench/stage-cost)
+#include "bench/percentile.h"
 #include "bench/scene.h"
 #include "pmd/pool.h"
 #include "tests/unit/dataplane/eal.h"
@@ -62,16 +63,9 @@ static void check(const struct bench *bench, const struct scene *s)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static double low(double *values)
 {
-	qsort(values, N_WINDOWS, sizeof(values[0]), compare);
-	return values[N_WINDOWS * PERCENTILE / 100];
+	return percentile(values, N_WINDOWS, PERCENTILE);
 }
 
 // The cycles of each stage in a window, per packet.

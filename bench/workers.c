@@ -6,6 +6,7 @@
 //
 //   workers [--hugepages]    on hugepages instead of ordinary memory
 #include "bench/guest.h"
+#include "bench/percentile.h"
 #include "bench/pods.h"
 #include "pmd/ring.h"
 #include "pmd/vhost.h"
@@ -245,18 +246,6 @@ static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKER
 	return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double percentile(double *values, unsigned percent)
-{
-	qsort(values, N_ROUNDS, sizeof(values[0]), compare);
-	return values[N_ROUNDS * percent / 100];
-}
-
 // The worker that is not measured does `other` meanwhile.
 static void measure(const char *name, enum doing other, unsigned percent)
 {
@@ -276,7 +265,8 @@ static void measure(const char *name, enum doing other, unsigned percent)
 		}
 	}
 	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		double one = percentile(alone[i], percent), two = percentile(beside[i], percent);
+		double one = percentile(alone[i], N_ROUNDS, percent);
+		double two = percentile(beside[i], N_ROUNDS, percent);
 		printf("%-7s worker %u: %6.1f cycles/packet alone, %6.1f beside the other: "
 		       "%.2f\n",
 			name, i, one, two, two / one);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/percentile.h"
 #include "bench/structures/reader.h"
 #include "bench/structures/updates.h"
 #include "tests/unit/dataplane/eal.h"
@@ -56,12 +57,6 @@ static size_t heap_used(void)
 	return used;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 // ── A case ─────────────────────────────────────────────────────────────────────────────────────
 
 static void *build(
@@ -102,8 +97,7 @@ static void look_up(struct reader *reader, struct result *r)
 {
 	launch(reader, READER_WINDOWS);
 	rte_eal_mp_wait_lcore();
-	qsort(reader->cycles, READER_WINDOWS, sizeof(reader->cycles[0]), compare);
-	r->cycles = reader->cycles[READER_WINDOWS * PERCENTILE / 100];
+	r->cycles = percentile(reader->cycles, READER_WINDOWS, PERCENTILE);
 }
 
 // The reader with and without updates beside it, in turn.
