@@ -2,6 +2,7 @@
 import signal
 
 from comparison import world
+from lab.shell import run
 
 
 class Device:
@@ -11,16 +12,30 @@ class Device:
     megabytes = 512  # of hugepages
     pod_mac = world.GATEWAY_MAC  # that pods' frames go to
     uplink_mac = "02:88:00:00:00:01"
+    ns = None  # the network namespace that it runs in, if not the machine's
     tsc_hz = 0  # the machine's; known when it is connected
 
     def __init__(self, scenario, directory, prefix, cpus):
         self.scenario, self.directory, self.prefix, self.cpus = scenario, directory, prefix, cpus
         self.processes = []
+        self.made = []  # network namespaces
 
     @staticmethod
     def can(scenario):
         """Whether it has such ports."""
         return "kernel" not in (scenario.enters, scenario.leaves)
+
+    def make_namespaces(self):
+        """What a device that runs in a namespace of its own begins with."""
+        self.ns = self.make_namespace()
+        run("ip link set lo up", ns=self.ns)
+
+    def make_namespace(self, suffix=""):
+        """Returns its name; it is removed with the device."""
+        ns = f"{self.prefix}{self.directory.name}{suffix}"
+        run(f"ip netns add {ns}")
+        self.made.append(ns)
+        return ns
 
     def start(self):
         """Starts it; returns the generator's ports: where it enters, where it leaves. A path is the socket of a
@@ -54,3 +69,5 @@ class Device:
         for process in reversed(self.processes):
             process.signal(signal.SIGCONT)
             process.stop()
+        for ns in self.made:
+            run(f"ip netns delete {ns}", check=False)

@@ -6,21 +6,18 @@ from lab.shell import run
 
 class KernelPods:
     pods = ()  # the namespaces: where the generator enters, where it leaves
-    ns = None  # the device's own, that make_pods() made
 
     @staticmethod
     def can(scenario):
         return scenario.enters == scenario.leaves == "kernel"
 
-    def make_pods(self):
-        """A namespace for the device, and one for each pod; eth0's other end is the device's `in`, `out`."""
-        self.ns = f"{self.prefix}{self.directory.name}"
-        run(f"ip netns add {self.ns}")
-        run("ip link set lo up", ns=self.ns)
-        self.pods = [self._pod(f"{self.ns}-{port}", port, pod) for port, pod in (("in", world.POD_A), ("out", world.POD_B))]
+    def make_namespaces(self):
+        """One for each pod too; eth0's other end is the device's `in`, `out`."""
+        super().make_namespaces()
+        self.pods = [self._pod(port, pod) for port, pod in (("in", world.POD_A), ("out", world.POD_B))]
 
-    def _pod(self, ns, port, pod):
-        run(f"ip netns add {ns}")
+    def _pod(self, port, pod):
+        ns = self.make_namespace(f"-{port}")
         run(["ip", "link", "add", "eth0", "address", pod.mac, "netns", ns, "type", "veth", "peer", "name", port, "netns", self.ns])
         run(f"ip address add {pod.ip4}/10 dev eth0", ns=ns)
         run("ip link set eth0 up", ns=ns)
@@ -37,7 +34,3 @@ class KernelPods:
             run(["nft", "add table netdev quiet; add chain netdev quiet in { type filter hook ingress device eth0 priority 0; policy drop; }"],
                 ns=ns)
         return [f"/run/netns/{ns}:net_af_packet{i},iface=eth0,qdisc_bypass=1" for i, ns in enumerate(self.pods)]
-
-    def remove_pods(self):
-        for ns in (*self.pods, self.ns) if self.ns else ():
-            run(f"ip netns delete {ns}", check=False)

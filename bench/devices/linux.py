@@ -13,13 +13,9 @@ class Bridge(KernelPods, Device):
     pod_mac = world.POD_B.mac  # frames go to the other pod's own address
 
     def start(self):
-        self.make_pods()
+        self.make_namespaces()
         run("ip link add br0 type bridge mcast_snooping 0", ns=self.ns)
         run("ip link set br0 up", ns=self.ns)
         for port in ("in", "out"):
             run(f"ip link set {port} master br0", ns=self.ns)
         return self.generator_ports()
-
-    def stop(self):
-        super().stop()
-        self.remove_pods()

@@ -33,7 +33,7 @@ class Ovs(Device):
 
     def start(self):
         d = self.directory
-        self.make_namespace()
+        self.make_namespaces()
         run([find_ovs("ovsdb-tool"), "create", d / "db", find_ovs("vswitch.ovsschema")])
         self._daemon(find_ovs("ovsdb-server"), "ovsdb-server", [d / "db", f"--remote=punix:{d}/db.sock"])
         wait_until((d / "db.sock").exists, "ovsdb-server's socket")
@@ -46,11 +46,6 @@ class Ovs(Device):
         sockets = [self._add_ports("in", self.scenario.enters), self._add_ports("out", self.scenario.leaves)]
         self._add_flows()
         return sockets
-
-    def make_namespace(self):
-        self.ns = f"{self.prefix}{self.directory.name}"
-        run(f"ip netns add {self.ns}")
-        run("ip link set lo up", ns=self.ns)
 
     def _daemon(self, program, name, arguments):
         d = self.directory
@@ -128,10 +123,6 @@ class Ovs(Device):
                                         r"avg processing cycles per packet: \S+ \(\d+/(\d+)\)", text, re.S):
             total = [total[0] + int(busy), total[1] + int(packets)]
         return tuple(total)
-
-    def stop(self):
-        super().stop()
-        run(f"ip netns delete {self.ns}", check=False)
 
 
 class Port(Ovs):

@@ -8,9 +8,6 @@ class AfxdpRouter(KernelPods, ovs.Router):
 
     mode = "native"  # OVS asks for busy polling of its own accord, where the kernel has it
 
-    def make_namespace(self):
-        self.make_pods()
-
     def interface(self, _):
         return "type=afxdp", f"options:xdp-mode={self.mode}", "options:n_rxq=1"
 
@@ -20,7 +17,3 @@ class AfxdpRouter(KernelPods, ovs.Router):
 
     def connected(self):
         """Its links are there from the beginning."""
-
-    def stop(self):
-        super().stop()
-        self.remove_pods()

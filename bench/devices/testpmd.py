@@ -7,7 +7,6 @@ from .kernel_pods import KernelPods
 
 class Testpmd(Device):
     megabytes = 256
-    ns = None  # the namespace that it runs in
 
     def start(self):
         sockets = [self.directory / "in", self.directory / "out"]
@@ -35,15 +34,11 @@ class KernelTestpmd(KernelPods, Testpmd):
     busy_budget = 0
 
     def start(self):
-        self.make_pods()
+        self.make_namespaces()
         self.run([f"net_af_xdp{i},iface={port},force_copy=1,busy_budget={self.busy_budget}"
                   for i, port in enumerate(("in", "out"))])
         self.connected()
         return self.generator_ports()
-
-    def stop(self):
-        super().stop()
-        self.remove_pods()
 
 
 class BusyKernelTestpmd(KernelTestpmd):
