@@ -294,6 +294,8 @@ int main(int argc, char **argv)
 			free(s);
 		}
 	}
+	if (b.n_changes == 0)
+		fail("nothing was changed");
 	printf("\n%lu changes: p50 %.2f us, p99 %.2f us, p99.9 %.2f us each\n", b.n_changes,
 		us(&b, 0.5), us(&b, 0.99), us(&b, 0.999));
 	dataplane_close(b.dp);
