@@ -5,6 +5,7 @@
 
 #include "ctrl/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,74 +52,20 @@ static struct endpoint *endpoint_new(struct fib *f, const struct ipinstance *i)
 	return e;
 }
 
-// Of several IPInstances of one address the first stays in force, so that a mistake made later
-// does not disturb its traffic; but one that is bound to a node beats one that is reserved.
+// The cache lets one IPInstance of an address into force.
 static void insert(struct fib *f, struct endpoint *e)
 {
-	struct endpoint *head = fib_endpoint_find(f, endpoint_ip(e));
-
+	assert(fib_endpoint_find(f, endpoint_ip(e)) == NULL);
+	(void)table_add(&f->endpoints, &by_ip, e);
 	DL_APPEND2(e->subnet->endpoints, e, prev_in_subnet, next_in_subnet);
 	if (e->node != NULL)
 		DL_APPEND2(e->node->endpoints, e, prev_on_node, next_on_node);
-	if (head == NULL) {
-		(void)table_add(&f->endpoints, &by_ip, e);
-		return;
-	}
-
-	bool wins = head->node == NULL && e->node != NULL;
-	char ip[IP_TEXT_MAX];
-	const struct meta *first = &head->i->obj.meta, *second = &e->i->obj.meta;
-	(void)log_warn(0, "address %s has two ipinstances, '%s/%s' and '%s/%s'; the %s is ignored",
-		ip_text(endpoint_ip(e), ip), first->namespace, first->name, second->namespace,
-		second->name, wins ? "first" : "second");
-	if (!wins) {
-		e->rival = head->rival;
-		head->rival = e;
-		return;
-	}
-	table_del(&f->endpoints, &by_ip, head);
-	e->rival = head;
-	(void)table_add(&f->endpoints, &by_ip, e);
-}
-
-// The one that is to be in force after the head of a chain has gone, at the chain's head.
-static struct endpoint *promote(struct endpoint *chain)
-{
-	struct endpoint *before = NULL;
-
-	for (struct endpoint *e = chain; e != NULL; before = e, e = e->rival) {
-		if (e->node == NULL)
-			continue;
-		if (before == NULL)
-			return e;
-		before->rival = e->rival;
-		e->rival = chain;
-		return e;
-	}
-	return chain;
-}
-
-static void remove_from_chain(struct fib *f, struct endpoint *e)
-{
-	struct endpoint *head = fib_endpoint_find(f, endpoint_ip(e));
-
-	if (head != e) {
-		struct endpoint *before = head;
-		while (before->rival != e)
-			before = before->rival;
-		before->rival = e->rival;
-		return;
-	}
-	table_del(&f->endpoints, &by_ip, e);
-	struct endpoint *next = promote(e->rival);
-	if (next != NULL)
-		(void)table_add(&f->endpoints, &by_ip, next);
 }
 
 // Takes e out of everything; its Subnet and node may go with it. The route is not touched.
 static void withdraw(struct fib *f, struct endpoint *e)
 {
-	remove_from_chain(f, e);
+	table_del(&f->endpoints, &by_ip, e);
 	DL_DELETE2(e->subnet->endpoints, e, prev_in_subnet, next_in_subnet);
 	if (e->node != NULL)
 		DL_DELETE2(e->node->endpoints, e, prev_on_node, next_on_node);
@@ -130,22 +77,6 @@ static void release(struct fib *f, struct endpoint *e)
 	if (e->node != NULL)
 		fib_node_put(f, e->node);
 	free(e);
-}
-
-static bool is_of(const struct endpoint *e, const struct ipinstance *i)
-{
-	const struct meta *a = &e->i->obj.meta, *b = &i->obj.meta;
-
-	return strcmp(a->name, b->name) == 0 && strcmp(a->namespace, b->namespace) == 0;
-}
-
-static struct endpoint *find_object(const struct fib *f, const struct ipinstance *i)
-{
-	struct endpoint *e = fib_endpoint_find(f, &i->address.ip.ip);
-
-	while (e != NULL && !is_of(e, i))
-		e = e->rival;
-	return e;
 }
 
 static bool same(const struct endpoint *a, const struct endpoint *b)
@@ -180,7 +111,7 @@ static void replace(struct fib *f, struct endpoint *before, struct endpoint *aft
 void fib_endpoint_event(struct fib *f, enum cache_event event, const struct ipinstance *i,
 	const struct ipinstance *old)
 {
-	struct endpoint *before = find_object(f, old != NULL ? old : i);
+	struct endpoint *before = fib_endpoint_find(f, &(old != NULL ? old : i)->address.ip.ip);
 	struct endpoint *after = event == CACHE_PUT ? endpoint_new(f, i) : NULL;
 
 	if (event == CACHE_PUT && after == NULL)
@@ -199,12 +130,6 @@ void fib_endpoints_free(struct fib *f)
 	struct endpoint *e;
 
 	TABLE_FOREACH(&f->endpoints, i, e)
-	{
-		while (e != NULL) {
-			struct endpoint *rival = e->rival;
-			free(e);
-			e = rival;
-		}
-	}
+	free(e);
 	table_fini(&f->endpoints);
 }

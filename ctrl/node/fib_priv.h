@@ -80,7 +80,6 @@ struct endpoint {
 	const struct ipinstance *i; // the cache's, in force; its address is the key
 	struct fib_node *node; // NULL: reserved
 	struct fib_subnet *subnet;
-	struct endpoint *rival; // other IPInstances of the same address, which have no say
 	struct endpoint *prev_on_node, *next_on_node, *prev_in_subnet, *next_in_subnet;
 	bool complained; // about its address
 };

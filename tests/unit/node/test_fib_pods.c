@@ -121,6 +121,20 @@ static void an_address_that_moves_to_another_node_is_replaced_at_once(void **)
 	assert_int_equal(route(&w, "100.64.0.7")->kind, ROUTE_LOCAL_POD);
 }
 
+static void a_new_version_that_changes_nothing_of_the_route_is_the_one_that_is_known(void **)
+{
+	put_ip(&w, "over", "overlay", "100.64.0.5/16", "node-2", "a");
+	const struct route *before = route(&w, "100.64.0.5");
+	put_ip(&w, "over", "overlay", "100.64.0.5/16", "node-2", "a");
+	assert_ptr_equal(route(&w, "100.64.0.5"), before);
+
+	put_ip(&w, "over", "overlay", "100.64.0.6/16", "node-2",
+		"b"); // the cache has forgotten the old one
+	del(&w, KIND_IPINSTANCE, "default", "100-64-0-5");
+	assert_null(route(&w, "100.64.0.5"));
+	assert_non_null(route(&w, "100.64.0.6"));
+}
+
 static void a_deleted_ipinstance_takes_its_route_along(void **)
 {
 	put_ip(&w, "over", "overlay", "100.64.0.5/16", "node-2", "a");
@@ -210,6 +224,7 @@ int main(void)
 		TEST(a_port_that_is_attached_before_its_object_is_known_gets_its_route_then),
 		TEST(the_latest_port_of_an_address_has_it),
 		TEST(an_address_that_moves_to_another_node_is_replaced_at_once),
+		TEST(a_new_version_that_changes_nothing_of_the_route_is_the_one_that_is_known),
 		TEST(a_deleted_ipinstance_takes_its_route_along),
 		TEST(this_node_s_own_address_is_never_a_pod_s),
 		TEST(the_gateway_s_address_is_never_a_pod_s),
