@@ -72,23 +72,28 @@ static int16_t read_node(const char *path)
 	return (int16_t)node;
 }
 
-int16_t numa_device_node(const char *device)
+bool numa_device_path(const char *device, char path[NUMA_PATH_MAX])
 {
-	char path[128], name[64];
+	char name[64];
 
-	if (!has_nodes())
-		return NODE_NONE;
 	if (eal_is_pci(device)) {
 		// "01:00.0" is in the first domain.
 		size_t len = strcspn(device, ",");
-		(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s/numa_node",
+		(void)snprintf(path, NUMA_PATH_MAX, "/sys/bus/pci/devices/%s%.*s/numa_node",
 			len > strlen("01:00.0") ? "" : "0000:", (int)len, device);
-	} else if (preflight_iface(device, name, sizeof(name))) {
-		(void)snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node", name);
-	} else {
-		return NODE_NONE;
+		return true;
 	}
-	return read_node(path);
+	if (!preflight_iface(device, name, sizeof(name)))
+		return false;
+	(void)snprintf(path, NUMA_PATH_MAX, "/sys/class/net/%s/device/numa_node", name);
+	return true;
+}
+
+int16_t numa_device_node(const char *device)
+{
+	char path[NUMA_PATH_MAX];
+
+	return has_nodes() && numa_device_path(device, path) ? read_node(path) : NODE_NONE;
 }
 
 void numa_place(struct config *c)

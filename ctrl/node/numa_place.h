@@ -2,12 +2,14 @@
 // CPUs accordingly, and says where it is not so.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ctrl/node/config.h"
 
 #define NUMA_TEXT_MAX 160
+#define NUMA_PATH_MAX 128
 
 struct numa_cpu {
 	uint16_t cpu;
@@ -28,6 +30,8 @@ uint16_t numa_choose(const struct numa_cpu *cpus, size_t n, int16_t device);
 // Tells of everything that is on another node than the device, or without one than the buffers.
 void numa_judge(const struct numa_layout *l, void (*say)(const char *text, void *arg), void *arg);
 
+// The file where the kernel says the node of an uplink's device, by its DPDK device string. Pure. false: none does.
+bool numa_device_path(const char *device, char path[NUMA_PATH_MAX]);
 // The node of an uplink's device by its DPDK device string, and of a CPU. -1: unknown, or the machine has only
 // one.
 int16_t numa_device_node(const char *device);

@@ -79,6 +79,30 @@ static void what_is_on_another_node_is_named(void **)
 	assert_non_null(strstr(last, "worker CPU 1 is on NUMA node 1, the packet buffers are on"));
 }
 
+static void the_kernel_knows_a_device_by_its_address_or_interface(void **)
+{
+	static const struct {
+		const char *device, *path;
+	} cases[] = {
+		{"0000:01:00.0", "/sys/bus/pci/devices/0000:01:00.0/numa_node"},
+		{"01:00.0", "/sys/bus/pci/devices/0000:01:00.0/numa_node"},
+		{"0001:af:00.1,x=y", "/sys/bus/pci/devices/0001:af:00.1/numa_node"},
+		{"af:00.1,x=y", "/sys/bus/pci/devices/0000:af:00.1/numa_node"},
+		{"net_af_xdp0,iface=eth1", "/sys/class/net/eth1/device/numa_node"},
+		{"net_null0", NULL},
+		{"vhost-user:/run/x.sock", NULL},
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[NUMA_PATH_MAX];
+
+		assert_int_equal(numa_device_path(cases[i].device, path), cases[i].path != NULL);
+		if (cases[i].path != NULL)
+			assert_string_equal(path, cases[i].path);
+	}
+}
+
 static void this_machine_s_devices_are_asked_without_harm(void **)
 {
 	const char *devices[] = {"", "net_null0", "0000:00:1f.0", "00:1f.0,x=y",
@@ -115,6 +139,7 @@ int main(void)
 		cmocka_unit_test(without_a_node_or_a_cpu_there_it_is_on_the_last_one),
 		cmocka_unit_test(where_all_is_on_one_node_nothing_is_said),
 		cmocka_unit_test(what_is_on_another_node_is_named),
+		cmocka_unit_test(the_kernel_knows_a_device_by_its_address_or_interface),
 		cmocka_unit_test(this_machine_s_devices_are_asked_without_harm),
 		cmocka_unit_test(cpus_of_the_configuration_stay),
 	};
