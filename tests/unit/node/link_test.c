@@ -163,6 +163,26 @@ static void namespace_that_is_gone_is_told_apart(void **)
 	assert_int_equal(link_pod_check(&pod, why), -ENOENT);
 }
 
+static void namespace_is_gone_when_its_process_has_ended_or_it_was_unmounted(void **)
+{
+	char file[] = "/tmp/link-test-XXXXXX", below[64];
+	struct netns ended;
+
+	netns_new(&ended);
+	assert_false(netns_is_gone(ended.path));
+	netns_free(&ended);
+	assert_true(netns_is_gone(ended.path));
+
+	int fd = mkstemp(file);
+	assert_true(fd >= 0);
+	(void)snprintf(below, sizeof(below), "%s/x", file);
+	bool unmounted = netns_is_gone(file), cannot_tell = netns_is_gone(below);
+	close(fd);
+	(void)unlink(file);
+	assert_true(unmounted);
+	assert_false(cannot_tell);
+}
+
 static void failure_half_way_leaves_nothing_behind(void **)
 {
 	struct link_pod pod = a_pod();
@@ -409,6 +429,7 @@ int main(void)
 		LINK_TEST(create_replaces_a_pair_that_is_not_right),
 		LINK_TEST(name_that_is_taken_in_the_pod_is_refused_and_stays),
 		LINK_TEST(namespace_that_is_gone_is_told_apart),
+		LINK_TEST(namespace_is_gone_when_its_process_has_ended_or_it_was_unmounted),
 		LINK_TEST(failure_half_way_leaves_nothing_behind),
 		LINK_TEST(check_names_what_is_missing),
 		LINK_TEST(calling_thread_stays_in_its_namespace),
