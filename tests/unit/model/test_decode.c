@@ -103,21 +103,24 @@ static void bad_address_of_a_range_is_kept_for_admission_to_name(void **)
 
 static void ipinstance_has_address_and_binding(void **)
 {
-	struct object *obj = decoded(
-		HEAD "\"IPInstance\",\"metadata\":{\"name\":\"10-0-0-5\",\"namespace\":\"test\","
-		     "\"ownerReferences\":"
-		     "[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"web-0\",\"uid\":\"u\","
-		     "\"controller\":true}]},"
-		     "\"spec\":{\"network\":\"n\",\"subnet\":\"s\",\"address\":{\"version\":\"4\","
-		     "\"ip\":\"10.0.0.5/24\","
-		     "\"mac\":\"02:12:34:00:00:01\",\"gateway\":\"\",\"netID\":4},\"binding\":{"
-		     "\"nodeName\":\"node1\","
-		     "\"podName\":\"web-0\",\"podUID\":\"u\",\"stateful\":{\"index\":0}}}}");
+	struct object *obj = decoded(HEAD
+		"\"IPInstance\",\"metadata\":{\"name\":\"10-0-0-5\",\"namespace\":\"test\","
+		"\"ownerReferences\":"
+		"[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"web-0\",\"uid\":\"u\","
+		"\"controller\":true}]},"
+		"\"spec\":{\"network\":\"net-1\",\"subnet\":\"net\",\"address\":{\"version\":\"4\","
+		"\"ip\":\"10.0.0.5/24\","
+		"\"mac\":\"02:12:34:00:00:01\",\"gateway\":\"\",\"netID\":4},\"binding\":{"
+		"\"nodeName\":\"node1\","
+		"\"podName\":\"web-0\",\"podUID\":\"u\",\"stateful\":{\"index\":0}}},"
+		"\"status\":null}"); // as if it were not there
 	const struct ipinstance *i = OBJECT_AS(ipinstance, obj);
 	char buf[64];
 
 	assert_string_equal(obj->meta.namespace, "test");
 	assert_true(obj->meta.owners[0].controller);
+	assert_string_equal(i->network, "net-1");
+	assert_string_equal(i->subnet, "net");
 	assert_string_equal(cidr_text(&i->address.ip, buf), "10.0.0.5/24");
 	assert_false(i->address.has_gateway);
 	assert_int_equal(i->address.mac[5], 1);
