@@ -70,6 +70,31 @@ static void children_wait_for_their_parents(void **)
 	close_cache(&t);
 }
 
+static bool one_address_waits(void *told)
+{
+	return cache_count_refused(((struct told *)told)->cache, KIND_IPINSTANCE) == 1;
+}
+
+static void what_waited_and_is_gone_is_not_looked_at_again(void **)
+{
+	struct told t;
+
+	open_cache(&t);
+	put_ip("x", "10-0-0-5", "10.0.0.5/24");
+	expect(&t, "BAD x/10-0-0-5: subnet s does not exist\n");
+	remove_file("ipinstances/x/10-0-0-5.yaml");
+	put_ip("x", "10-0-0-6", "10.0.0.6/24");
+	expect(&t, "BAD x/10-0-0-6: subnet s does not exist\n");
+	assert_true(loop_until(one_address_waits, &t));
+	put_subnet("s", "10.0.0.0/24");
+	expect(&t, "BAD s: parent network n does not exist\n");
+	t.log[0] = '\0';
+	put_overlay();
+	expect(&t, "PUT Network n\nPUT Subnet s\nPUT IPInstance 10-0-0-6\n");
+	assert_int_equal(cache_count_refused(t.cache, KIND_IPINSTANCE), 0);
+	close_cache(&t);
+}
+
 struct bad_case {
 	const char *yaml, *message;
 };
@@ -299,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CACHE_TEST(parents_come_before_children_whatever_the_files_order),
 		CACHE_TEST(children_wait_for_their_parents),
+		CACHE_TEST(what_waited_and_is_gone_is_not_looked_at_again),
 		CACHE_TEST(json_is_that_of_the_version_in_force),
 		CACHE_TEST(what_breaks_a_rule_is_kept_out_and_named),
 		CACHE_TEST(an_address_belongs_to_the_first_that_has_it),
