@@ -1,6 +1,7 @@
 // The cache where objects are kept lean: what is left of them.
 #include "ctrl/store/cache.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -66,6 +67,10 @@ static void what_is_kept_lean_has_all_but_labels_uids_and_their_like(void **)
 	assert_non_null(there);
 	assert_string_equal(key_values_get(&here->meta.labels, "of"), "its");
 	assert_int_equal(there->meta.labels.n + there->meta.n_finalizers, 0);
+	assert_string_not_equal(here->meta.uid, "");
+	assert_string_equal(there->meta.uid, "");
+	assert_true(malloc_usable_size((void *)(uintptr_t)there) <
+		    malloc_usable_size((void *)(uintptr_t)here));
 
 	cJSON *whole = cache_copy_json(t.cache, here);
 	cJSON *lean = cJSON_Duplicate(
