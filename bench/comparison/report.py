@@ -21,7 +21,7 @@ def row(scenario, case, device, samples, latencies, no_drop):
         "mpps": round(mpps, 3),
         "gbps": round(mpps * 8 * samples[0].frame / 1e3, 3),
         "cycles_per_packet": round(statistics.median(s.cycles for s in samples), 1),
-        "cycles_p10": round(_calm(s.cycles for s in samples), 1),
+        "cycles_p10": round(_calm([s.cycles for s in samples]), 1),
         "loss": round(statistics.median(s.loss for s in samples), 6),
         "no_drop": no_drop,
         "latency_us": latency.get("50"), "latency_at": latency,
