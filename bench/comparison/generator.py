@@ -9,20 +9,26 @@ import subprocess
 from lab.node import BUILD
 from lab.shell import CommandError
 
-PROGRAM = BUILD / "bench/generator/generate"
+PROGRAMS = BUILD / "bench/generator"
 VIRTIO = "net_virtio_user{number},path={path},server=1,queue_size=1024,mac={mac}"
 
 
 class Generator:
-    """`ports` are DPDK device strings; a pathlib.Path is a socket at which it waits for a vhost-user device.
-    Its threads stay on one CPU."""
+    """`ports` are DPDK device strings; a pathlib.Path is a socket at which it waits for a vhost-user device. Or
+    they are two devices of the kernel's, as NAMESPACE:DEVICE. Its threads stay on one CPU."""
 
     def __init__(self, directory, cpu, ports):
         devices = [VIRTIO.format(number=i, path=port, mac=f"02:bb:00:00:00:{i:02x}") if isinstance(port, pathlib.Path) else port
                    for i, port in enumerate(ports)]
         self.directory = directory
         self.log = open(directory / "generator.log", "w+")
-        argv = [PROGRAM, "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry", "--iova-mode=va",
+        kernel = str(ports[0]).startswith("/run/netns/")
+        program = PROGRAMS / ("generate-kernel" if kernel else "generate")
+        if not program.exists():
+            raise CommandError(f"there is no {program}: install clang, and set the build folder up anew")
+        if kernel:
+            devices = [PROGRAMS / "kernel_bpf.o", *devices]
+        argv = [program, "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry", "--iova-mode=va",
                 f"--lcores={cpu}", "--log-level=error", "--file-prefix=generate", "--", *devices]
         self.process = subprocess.Popen(
             ["taskset", "-c", str(cpu), *map(str, argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,

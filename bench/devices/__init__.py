@@ -5,6 +5,7 @@ from . import linux, ovs, ovs_afxdp, strata, testpmd
 
 DEVICES = {
     "strata": strata.Strata,
+    "strata-native": strata.NativeStrata,
     "ovs-dpdk": ovs.Router,
     "ovs-dpdk-port": ovs.Port,
     "testpmd": testpmd.Testpmd,

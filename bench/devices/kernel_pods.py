@@ -1,4 +1,6 @@
 """Devices whose pods are ordinary containers: network namespaces with an eth0."""
+import json
+
 from comparison import world
 from lab.fabric import plain_frames
 from lab.shell import run
@@ -26,11 +28,19 @@ class KernelPods:
         return ns
 
     def generator_ports(self):
-        """Packet sockets on both pods' eth0. The pods' kernels drop everything behind those, so that they answer
-        nothing, and spend nothing on frames that are addressed to them: testpmd's are not, the others' are."""
+        """Both pods' eth0. The pods' kernels drop everything behind the generator, so that they answer nothing, and
+        spend nothing on frames that are addressed to them: testpmd's are not, the others' are."""
         for ns in self.pods:
             run("ip address flush dev eth0", ns=ns)
             plain_frames("eth0", ns)
             run(["nft", "add table netdev quiet; add chain netdev quiet in { type filter hook ingress device eth0 priority 0; policy drop; }"],
                 ns=ns)
-        return [f"/run/netns/{ns}:net_af_packet{i},iface=eth0,qdisc_bypass=1" for i, ns in enumerate(self.pods)]
+        self._accept_frames()
+        return [f"/run/netns/{ns}:eth0" for ns in self.pods]
+
+    def _accept_frames(self):
+        """The generator's frames are XDP's: a veth takes them if its other end has an XDP program in the driver,
+        or GRO, which finds nothing to merge in them."""
+        eth0 = json.loads(run("ip -json link show eth0", ns=self.pods[0]))[0]
+        peer = next(l["ifname"] for l in json.loads(run("ip -json link show", ns=self.ns)) if l["ifindex"] == eth0["link_index"])
+        run(["ethtool", "-K", peer, "gro", "on"], ns=self.ns)

@@ -18,6 +18,7 @@ OBJECTS_A_FILE = 500
 
 class Strata(KernelPods, Device):
     name = "node1"
+    mode = "generic"  # of AF_XDP
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -28,7 +29,7 @@ class Strata(KernelPods, Device):
         return True
 
     def start(self):
-        self.lab = Lab(f"{self.prefix}strata-", self.directory / "lab")
+        self.lab = Lab(f"{self.prefix}{self.mode}-", self.directory / "lab")
         self._write_objects()
         self.node = self.lab.add_node(self.name, addresses=[f"{world.NODE1_IP}/24"], gateways=[world.ROUTER_IP],
                                       labels={"network": "vlan"}, settings=self._settings())
@@ -38,13 +39,15 @@ class Strata(KernelPods, Device):
         first = "a" if self.scenario.network == "overlay" else "v"
         second = "b" if self.scenario.enters in PODS else first
         if self.scenario.enters == "kernel":
+            self.ns = self.node.ns
             self.pods = [self.node.add_pod(pod, family="DualStack").ns for pod in (first, second)]
             return self.generator_ports()
         return [self._socket(self.scenario.enters, first), self._socket(self.scenario.leaves, second)]
 
     def _settings(self):
         settings = {"manager": {"enabled": False}, "workers": {"cpus": self.cpus, "busy": True, "buffers": 16384},
-                    "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU}, "attach": {"checkTimeout": 0}}
+                    "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU, "afxdp": {"mode": self.mode}},
+                    "attach": {"checkTimeout": 0}}
         if self.scenario.leaves not in PODS or self.scenario.enters not in PODS:
             settings["uplink"] = {"device": f"vhost-user:{self.directory}/uplink", "mtu": world.UPLINK_MTU}
         return settings
@@ -123,3 +126,13 @@ class Strata(KernelPods, Device):
         super().stop()
         if self.lab is not None:
             self.lab.down()
+
+
+class NativeStrata(Strata):
+    """With its program in the driver of kernel pods' veths."""
+
+    mode = "native"
+
+    @staticmethod
+    def can(scenario):
+        return KernelPods.can(scenario)

@@ -3,27 +3,10 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define N_DESC 1024
-
-// Moves this thread to a namespace. Returns 0 or -errno.
-static int enter(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
-	(void)close(fd);
-	return ret;
-}
 
 static int start(uint16_t id, struct rte_mempool *pool, const char **ret_why)
 {
@@ -51,8 +34,7 @@ static int start(uint16_t id, struct rte_mempool *pool, const char **ret_why)
 	return ret;
 }
 
-static int open_here(
-	const char *device, struct rte_mempool *pool, uint16_t *ret_id, const char **ret_why)
+int port_open(const char *device, struct rte_mempool *pool, uint16_t *ret_id, const char **ret_why)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
 	int ret;
@@ -66,22 +48,4 @@ static int open_here(
 	if (ret < 0)
 		return ret;
 	return start(*ret_id, pool, ret_why);
-}
-
-int port_open(const char *device, struct rte_mempool *pool, uint16_t *ret_id, const char **ret_why)
-{
-	char ns[128];
-	const char *colon = device[0] == '/' ? strchr(device, ':') : NULL;
-	int ret;
-
-	if (colon == NULL)
-		return open_here(device, pool, ret_id, ret_why);
-	*ret_why = "its network namespace cannot be entered";
-	(void)snprintf(ns, sizeof(ns), "%.*s", (int)(colon - device), device);
-	ret = enter(ns);
-	if (ret < 0)
-		return ret;
-	ret = open_here(colon + 1, pool, ret_id, ret_why);
-	(void)enter("/proc/1/ns/net");
-	return ret;
 }

@@ -96,10 +96,13 @@ def test_devices_are_compared_and_nothing_is_left_behind(tmp_path):
 def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
     before = left_behind()
     done = subprocess.run(
-        [BENCH / "compare", "--quick", "--rounds", "1", "--seconds", "0.2", "--no-latency", "--json", tmp_path / "rows.json", "afxdp-afxdp"],
+        [BENCH / "compare", "--rounds", "1", "--seconds", "0.2", "--no-latency", "--json", tmp_path / "rows.json",
+         "--frames", "60,80,imix", "--flows", "1000", "afxdp-afxdp"],
         env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "rows.json").read_text())["results"]
-    assert [r["device"] for r in rows] == ["strata", "testpmd-afxdp", "testpmd-afxdp-busy", "ovs-afxdp", "linux"]
+    devices = ["strata", "strata-native", "testpmd-afxdp", "testpmd-afxdp-busy", "ovs-afxdp", "linux"]
+    assert [(r["frame"], r["ip"], r["device"]) for r in rows] == [
+        (*case, device) for case in ((60, 4), ("imix", 4), (80, 6), ("imix", 6)) for device in devices]
     assert all(row["mpps"] > 0 for row in rows)
     assert left_behind() == before
