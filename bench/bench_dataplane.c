@@ -2,6 +2,7 @@
 // pods, with and without silent ports beside them; CPU time of an idle node; latency of the first
 // packet after a rest.
 //   bench_dataplane [EAL options: at least two lcores, better on cores of their own]
+#include "bench/fail.h"
 #include "bench/percentile.h"
 #include "bench/pods.h"
 #include "pmd/ring.h"
@@ -11,7 +12,6 @@
 #include <rte_eal.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,12 +24,6 @@
 #define N_WAKES 300
 
 static struct dataplane *dp;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
 
 static struct pod add_pod(uint32_t number)
 {

@@ -6,6 +6,7 @@
 //
 // A quarter of the changes each: a pod elsewhere appears, another one goes, the route to one that
 // frames go to is replaced, and the tunnel to a node that they go to.
+#include "bench/fail.h"
 #include "bench/loop.h"
 #include "bench/percentile.h"
 #include "bench/generator/histogram.h"
@@ -43,12 +44,6 @@ struct bench {
 struct work {
 	double mpps, cycles_per_packet;
 };
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
 
 // ── The node ───────────────────────────────────────────────────────────────────────────────────
 

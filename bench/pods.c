@@ -1,9 +1,8 @@
 #include "bench/pods.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bench/fail.h"
 #include "vswitch/addr.h"
 
 struct pod pod_add(struct dataplane *dp, struct port *dev, uint32_t number)
@@ -27,16 +26,12 @@ struct pod pod_add(struct dataplane *dp, struct port *dev, uint32_t number)
 	struct route route = {
 		.addr = vport.ip4, .kind = ROUTE_LOCAL_POD, .overlay = true, .subnet = SUBNET_NONE};
 
-	if (dev == NULL || dataplane_add_port(dp, &vport) < 0) {
-		fputs("no port\n", stderr);
-		exit(1);
-	}
+	if (dev == NULL || dataplane_add_port(dp, &vport) < 0)
+		fail("no port");
 	pod.index = nh.port = vport.index;
 	if (tables_add_nexthop(dataplane_tables(dp), &nh, &route.nexthop) < 0 ||
-		tables_put_route(dataplane_tables(dp), &route) < 0) {
-		fputs("no route\n", stderr);
-		exit(1);
-	}
+		tables_put_route(dataplane_tables(dp), &route) < 0)
+		fail("no route");
 	return pod;
 }
 

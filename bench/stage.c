@@ -2,6 +2,7 @@
 // bench/scene.h lists, without ports around them.
 //   stage            TSC cycles per packet, of a low percentile of many short windows
 //   stage --count    runs each way once, for a tool that counts instructions (bench/stage-cost)
+#include "bench/fail.h"
 #include "bench/percentile.h"
 #include "bench/scene.h"
 #include "pmd/pool.h"
@@ -28,12 +29,6 @@ struct bench {
 	struct icmp_limit icmp_limit;
 	struct burst burst;
 };
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
 
 // A burst as a worker hands it to the pipeline.
 static void load(struct bench *bench, const struct scene *s, uint32_t first)

@@ -5,6 +5,7 @@
 //   queues   the same with two queue pairs, one for each worker
 //
 //   workers [--hugepages]    on hugepages instead of ordinary memory
+#include "bench/fail.h"
 #include "bench/guest.h"
 #include "bench/percentile.h"
 #include "bench/pods.h"
@@ -19,7 +20,6 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,12 +60,6 @@ struct source {
 
 static struct dataplane *dp;
 static struct source *source[N_WORKERS];
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
 
 // ── The sending port ───────────────────────────────────────────────────────────────────────────
 

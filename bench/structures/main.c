@@ -10,8 +10,8 @@
 #include <rte_malloc.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "bench/fail.h"
 #include "bench/percentile.h"
 #include "bench/structures/reader.h"
 #include "bench/structures/updates.h"
@@ -38,12 +38,6 @@ struct result {
 	bool refuses; // took no entry more, after some changes
 	uint64_t n_wrong;
 };
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	exit(1);
-}
 
 static size_t heap_used(void)
 {
