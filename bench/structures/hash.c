@@ -13,6 +13,11 @@
 
 static_assert(BURST_MAX <= RTE_HASH_LOOKUP_BULK_MAX);
 
+struct variant {
+	bool is_short; // keys are IPv4 addresses
+	uint8_t flags;
+};
+
 struct hash {
 	struct entries entries;
 	struct rte_hash *hash;
@@ -32,26 +37,27 @@ static void hash_free(void *arg)
 	free(s);
 }
 
-static struct hash *hash_new(const struct entries *e, bool is_short, uint8_t flags)
+static void *hash_new(const struct structure *self, const struct entries *e, struct rcu *)
 {
+	const struct variant *v = self->variant;
 	static unsigned serial; // EAL keeps hashes by name
 	char name[RTE_HASH_NAMESIZE];
 	(void)snprintf(name, sizeof(name), "compared%u", serial++);
 	const struct rte_hash_parameters params = {
 		.name = name,
 		.entries = e->n + N_CHANGING,
-		.key_len = is_short ? sizeof(rte_be32_t) : sizeof(struct in6_addr),
+		.key_len = v->is_short ? sizeof(rte_be32_t) : sizeof(struct in6_addr),
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
-		.extra_flag = flags,
+		.extra_flag = v->flags,
 	};
 
 	struct hash *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return NULL;
 	s->entries = *e;
-	s->is_short = is_short;
-	s->is_concurrent = (flags & CONCURRENT) == CONCURRENT;
+	s->is_short = v->is_short;
+	s->is_concurrent = (v->flags & CONCURRENT) == CONCURRENT;
 	s->lines = lines_new(e);
 	s->hash = rte_hash_create(&params);
 	if (s->lines == NULL || s->hash == NULL) {
@@ -59,21 +65,6 @@ static struct hash *hash_new(const struct entries *e, bool is_short, uint8_t fla
 		return NULL;
 	}
 	return s;
-}
-
-static void *concurrent_new(const struct entries *e, struct rcu *)
-{
-	return hash_new(e, false, CONCURRENT);
-}
-
-static void *plain_new(const struct entries *e, struct rcu *)
-{
-	return hash_new(e, false, RTE_HASH_EXTRA_FLAGS_EXT_TABLE);
-}
-
-static void *short_new(const struct entries *e, struct rcu *)
-{
-	return hash_new(e, true, CONCURRENT);
 }
 
 static const void *key_of(const struct hash *s, const struct in6_addr *addr)
@@ -124,13 +115,18 @@ static void hash_find(void *arg, uint32_t *ret_numbers)
 			(hits >> k & 1) != 0 ? ((const struct line *)lines[k])->route.nexthop : 0;
 }
 
-#define HASH(name_, ip6_, is_safe_, new_)                                                 \
-	{                                                                                 \
-		.name = name_, .ip4 = true, .ip6 = ip6_, .has_addresses = true,           \
-		.is_safe = is_safe_, .n_max = UINT32_MAX, .new = new_, .free = hash_free, \
-		.put = hash_put, .del = hash_del, .load = hash_load, .find = hash_find    \
+static const struct variant concurrent = {.flags = CONCURRENT},
+			    plain = {.flags = RTE_HASH_EXTRA_FLAGS_EXT_TABLE},
+			    short_key = {.is_short = true, .flags = CONCURRENT};
+
+#define HASH(name_, ip6_, is_safe_, variant_)                                                   \
+	{                                                                                       \
+		.name = name_, .ip4 = true, .ip6 = ip6_, .has_addresses = true,                 \
+		.is_safe = is_safe_, .n_max = UINT32_MAX, .variant = variant_, .new = hash_new, \
+		.free = hash_free, .put = hash_put, .del = hash_del, .load = hash_load,         \
+		.find = hash_find                                                               \
 	}
 
-const struct structure hash_concurrent = HASH("rte_hash, lock-free", true, true, concurrent_new);
-const struct structure hash_plain = HASH("rte_hash, one thread", true, false, plain_new);
-const struct structure hash_short = HASH("rte_hash, 4-byte key", false, true, short_new);
+const struct structure hash_concurrent = HASH("rte_hash, lock-free", true, true, &concurrent);
+const struct structure hash_plain = HASH("rte_hash, one thread", true, false, &plain);
+const struct structure hash_short = HASH("rte_hash, 4-byte key", false, true, &short_key);

@@ -58,7 +58,7 @@ static void *build(
 {
 	size_t before = heap_used();
 	uint64_t start = rte_rdtsc();
-	void *state = s->new (e, b->rcu);
+	void *state = s->new (s, e, b->rcu);
 
 	if (state == NULL)
 		return NULL;

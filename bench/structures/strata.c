@@ -71,7 +71,7 @@ static struct strata *strata_new(const struct entries *e, uint32_t n_routes, str
 
 // ── Routes ─────────────────────────────────────────────────────────────────────────────────────
 
-static void *routes_new(const struct entries *e, struct rcu *rcu)
+static void *routes_new(const struct structure *, const struct entries *e, struct rcu *rcu)
 {
 	return strata_new(e, e->n + N_CHANGING, rcu);
 }
@@ -131,7 +131,7 @@ const struct structure strata_routes = {.name = "strata routes",
 
 // ── Next hops, and with them neighbours: found by their slot ───────────────────────────────────
 
-static void *nexthops_new(const struct entries *e, struct rcu *rcu)
+static void *nexthops_new(const struct structure *, const struct entries *e, struct rcu *rcu)
 {
 	return strata_new(e, N_CHANGING, rcu); // that it has no use for
 }

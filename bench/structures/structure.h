@@ -35,8 +35,9 @@ struct structure {
 	bool has_addresses; // its entries are found by address; else the case has no family or layout
 	bool is_safe; // readers may go on while it is updated
 	uint32_t n_max; // more do not fit, or take minutes to put in
+	const void *variant; // for `new`, if that makes several structures
 	// Empty, with room for the entries. NULL without memory.
-	void *(*new)(const struct entries *e, struct rcu *rcu);
+	void *(*new)(const struct structure *self, const struct entries *e, struct rcu *rcu);
 	void (*free)(void *s);
 	// Adds entry i, or replaces it. 0 or -errno.
 	int (*put)(void *s, uint32_t i, uint32_t number);
