@@ -243,7 +243,7 @@ static bool run_family(const struct bench *b, const struct structure *s, bool is
 		e.n = RTE_MIN(e.n, s->n_max);
 		if (e.n == last && (e.layout == LAYOUT_DENSE || e.n == s->n_max))
 			continue;
-		if (e.layout == LAYOUT_SPARSE && !s->has_addresses)
+		if (e.layout == LAYOUT_SPARSE && (!s->has_addresses || s->is_dense))
 			continue;
 		last = e.n;
 		good = run_case(b, s, &e) && good;

@@ -232,6 +232,8 @@ static void subnets_find_all(void *arg, uint32_t *ret_numbers)
 const struct structure strata_subnets = {.name = "strata Subnets",
 	.ip4 = true,
 	.ip6 = true,
+	.has_addresses = true,
+	.is_dense = true,
 	.is_safe = true,
 	.n_max = N_SUBNETS_MAX,
 	.new = nexthops_new,

@@ -33,6 +33,7 @@ struct structure {
 	const char *name;
 	bool ip4, ip6; // families that it can hold
 	bool has_addresses; // its entries are found by address; else the case has no family or layout
+	bool is_dense; // only by such that follow each other
 	bool is_safe; // readers may go on while it is updated
 	uint32_t n_max; // more do not fit, or take minutes to put in
 	const void *variant; // for `new`, if that makes several structures
