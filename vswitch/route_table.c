@@ -2,15 +2,15 @@
 // cleared before it, and readers compare the address.
 #include "vswitch/route_table_inner.h"
 
-#include <errno.h>
-#include <stddef.h>
+#include "vswitch/addr.h"
+#include "vswitch/near.h"
+#include "vswitch/tables.h"
 
 #include <rte_common.h>
-#include <rte_lcore.h>
 #include <rte_malloc.h>
 
-#include "vswitch/addr.h"
-#include "vswitch/tables.h"
+#include <errno.h>
+#include <stddef.h>
 
 #define LOAD 3 // routes to a bucket, at the most and on average
 
@@ -23,13 +23,7 @@ struct place {
 struct route_table *route_table_new(uint32_t n_max)
 {
 	uint64_t n = rte_align64pow2(RTE_MAX(n_max / LOAD, 1u) + 1u);
-	size_t size = sizeof(struct route_table) + n * sizeof(struct route_bucket);
-	unsigned worker = rte_get_next_lcore(-1, 1, 0);
-	int socket = worker < RTE_MAX_LCORE ? (int)rte_lcore_to_socket_id(worker) : SOCKET_ID_ANY;
-
-	struct route_table *t = rte_zmalloc_socket("routes", size, RTE_CACHE_LINE_SIZE, socket);
-	if (t == NULL)
-		t = rte_zmalloc_socket("routes", size, RTE_CACHE_LINE_SIZE, SOCKET_ID_ANY);
+	struct route_table *t = near_alloc(sizeof(*t) + n * sizeof(t->bucket[0]));
 	if (t == NULL)
 		return NULL;
 	t->mask = n - 1;

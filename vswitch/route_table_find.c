@@ -2,10 +2,10 @@
 // allocation, no lock, no library.
 #include "vswitch/route_table_inner.h"
 
-#include <rte_prefetch.h>
-
 #include "vswitch/addr.h"
 #include "vswitch/burst.h"
+
+#include <rte_prefetch.h>
 
 static const struct route_bucket *bucket_of(const struct route_table *t, uint64_t hash)
 {

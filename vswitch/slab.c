@@ -1,7 +1,9 @@
 // Lines that are not in use are a list; blocks are kept until the slab goes.
 #include "vswitch/slab.h"
 
-#include <rte_lcore.h>
+#include "vswitch/near.h"
+
+#include <rte_common.h>
 #include <rte_malloc.h>
 
 #include <string.h>
@@ -36,22 +38,10 @@ void slab_free(struct slab *s)
 	rte_free(s);
 }
 
-// Near the workers, if that can be had.
-static union line *block_new(void)
-{
-	unsigned worker = rte_get_next_lcore(-1, 1, 0);
-	int socket = worker < RTE_MAX_LCORE ? (int)rte_lcore_to_socket_id(worker) : SOCKET_ID_ANY;
-	size_t size = BLOCK_LINES * sizeof(union line);
-	union line *block = rte_malloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, socket);
-
-	return block != NULL ? block
-			     : rte_malloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, SOCKET_ID_ANY);
-}
-
 void *slab_get(struct slab *s)
 {
 	if (s->unused == NULL) {
-		union line *block = block_new();
+		union line *block = near_alloc(BLOCK_LINES * sizeof(*block));
 
 		if (block == NULL)
 			return NULL;

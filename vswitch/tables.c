@@ -6,10 +6,10 @@
 #include "vswitch/tables.h"
 
 #include "vswitch/addr.h"
+#include "vswitch/near.h"
 #include "vswitch/rcu.h"
 #include "vswitch/slab.h"
 
-#include <rte_lcore.h>
 #include <rte_malloc.h>
 
 #include <errno.h>
@@ -33,21 +33,9 @@ struct nexthop_slot {
 	struct nexthop_slot *next; // of those that are not published yet
 };
 
-// Memory near the workers, who read far more often than control writes.
-static void *object_new(size_t size)
-{
-	unsigned worker = rte_get_next_lcore(-1, 1, 0);
-	int socket = worker < RTE_MAX_LCORE ? (int)rte_lcore_to_socket_id(worker) : SOCKET_ID_ANY;
-
-	void *obj = rte_zmalloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, socket);
-	if (obj == NULL)
-		obj = rte_zmalloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, SOCKET_ID_ANY);
-	return obj;
-}
-
 static void *object_copy(const void *from, size_t size)
 {
-	void *obj = object_new(size);
+	void *obj = near_alloc(size);
 	if (obj != NULL)
 		memcpy(obj, from, size);
 	return obj;
@@ -64,7 +52,7 @@ struct tables *tables_new(uint32_t n_routes, struct rcu *rcu)
 {
 	const struct node no_node = {.uplink = VPORT_NONE, .host = VPORT_NONE};
 
-	struct tables *t = object_new(sizeof(*t));
+	struct tables *t = near_alloc(sizeof(*t));
 	if (t == NULL)
 		return NULL;
 	t->rcu = rcu;
@@ -180,7 +168,7 @@ static uint32_t find_slot(const struct tables *t)
 static struct nexthop_slot *nexthop_new(
 	struct tables *t, const struct nexthop *nh, uint32_t id, const struct node *node)
 {
-	struct nexthop_slot *slot = object_new(sizeof(*slot));
+	struct nexthop_slot *slot = near_alloc(sizeof(*slot));
 	if (slot == NULL)
 		return NULL;
 	slot->tunnel.nh = *nh;
@@ -286,7 +274,7 @@ static void sort_prefixes(struct subnets *s)
 int tables_set_subnets(struct tables *t, const struct subnet *subnets, uint32_t n)
 {
 	size_t subnets_len = sizeof(struct subnets) + n * sizeof(struct subnet);
-	struct subnets *new = object_new(subnets_len + n * sizeof(new->sorted[0]));
+	struct subnets *new = near_alloc(subnets_len + n * sizeof(new->sorted[0]));
 	if (new == NULL)
 		return -ENOMEM;
 
