@@ -1,4 +1,4 @@
-// Tables and their deferred frees, operation by operation. Workers are played by the test itself.
+// The tables, operation by operation. Workers are played by the test itself.
 #include "tests/unit/dataplane/eal.h"
 #include "vswitch/rcu.h"
 #include "vswitch/tables.h"
@@ -7,7 +7,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <string.h>
 
 #include <arpa/inet.h>
 
@@ -51,86 +50,6 @@ static void quiesce(void)
 {
 	for (uint16_t i = 0; i < N_WORKERS; i++)
 		rcu_quiescent(rcu, i);
-}
-
-// ── rcu ────────────────────────────────────────────────────────────────────────────────────────
-
-static char calls[8];
-
-static void called(void *obj)
-{
-	strcat(calls, obj);
-}
-
-static char a[] = "a", b[] = "b", c[] = "c";
-
-static void deferred_call_waits_for_every_online_worker(void **)
-{
-	calls[0] = '\0';
-	rcu_online(rcu, 0);
-	rcu_online(rcu, 1);
-	rcu_defer(rcu, called, a);
-	assert_int_equal(rcu_poll(rcu), 1);
-	rcu_quiescent(rcu, 0);
-	assert_int_equal(rcu_poll(rcu), 1);
-	assert_string_equal(calls, "");
-	rcu_quiescent(rcu, 1);
-	assert_int_equal(rcu_poll(rcu), 0);
-	assert_string_equal(calls, "a");
-	rcu_offline(rcu, 0);
-	rcu_offline(rcu, 1);
-}
-
-static void sleeping_worker_does_not_hold_up_a_deferred_call(void **)
-{
-	calls[0] = '\0';
-	rcu_online(rcu, 0);
-	rcu_defer(rcu, called, a);
-	rcu_quiescent(rcu, 0);
-	assert_int_equal(rcu_poll(rcu), 0);
-	rcu_offline(rcu, 0);
-	rcu_defer(rcu, called, b);
-	assert_int_equal(rcu_poll(rcu), 0);
-	assert_string_equal(calls, "ab");
-}
-
-static void worker_that_comes_online_after_the_defer_does_not_hold_it_up(void **)
-{
-	calls[0] = '\0';
-	rcu_defer(rcu, called, a);
-	rcu_online(rcu, 0);
-	assert_int_equal(rcu_poll(rcu), 0);
-	assert_string_equal(calls, "a");
-	rcu_offline(rcu, 0);
-}
-
-static void deferred_calls_run_in_order_and_each_after_its_own_grace_period(void **)
-{
-	calls[0] = '\0';
-	rcu_online(rcu, 0);
-	rcu_defer(rcu, called, a);
-	rcu_quiescent(rcu, 0);
-	rcu_defer(rcu, called, b);
-	rcu_defer(rcu, called, c);
-	assert_int_equal(rcu_poll(rcu), 2);
-	assert_string_equal(calls, "a");
-	rcu_quiescent(rcu, 0);
-	assert_int_equal(rcu_poll(rcu), 0);
-	assert_string_equal(calls, "abc");
-	rcu_offline(rcu, 0);
-}
-
-static void defer_again(void *obj)
-{
-	rcu_defer(rcu, called, obj);
-}
-
-static void deferred_call_may_defer_another(void **)
-{
-	calls[0] = '\0';
-	rcu_defer(rcu, defer_again, a);
-	rcu_flush(rcu);
-	assert_string_equal(calls, "a");
 }
 
 // ── Routes ─────────────────────────────────────────────────────────────────────────────────────
@@ -414,13 +333,7 @@ int main(void)
 {
 	eal_start("dp-tables", "0");
 	const struct CMUnitTest tests[] = {
-		TEST(deferred_call_waits_for_every_online_worker),
-		TEST(sleeping_worker_does_not_hold_up_a_deferred_call),
-		TEST(worker_that_comes_online_after_the_defer_does_not_hold_it_up),
-		TEST(deferred_calls_run_in_order_and_each_after_its_own_grace_period),
-		TEST(deferred_call_may_defer_another),
 		TEST(route_is_found_under_its_address_only),
-		TEST(address_that_is_never_forwarded_to_gets_no_route),
 		TEST(address_that_is_never_forwarded_to_gets_no_route),
 		TEST(replaced_route_stays_readable_until_workers_moved_on),
 		TEST(deleted_route_is_gone_and_deleting_it_again_does_nothing),
