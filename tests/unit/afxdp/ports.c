@@ -120,6 +120,13 @@ void assert_frame(const struct rte_mbuf *m, const uint8_t *frame, size_t len)
 	assert_memory_equal(rte_pktmbuf_read(m, 0, (uint32_t)len, flat), frame, len);
 }
 
+void assert_comes_up(const struct port *p)
+{
+	for (int i = 0; i < 500 && !p->ops->link_up(p); i++)
+		usleep(10000);
+	assert_true(p->ops->link_up(p));
+}
+
 void assert_all_returned(struct rte_mempool *mp)
 {
 	for (int i = 0; i < 100 && rte_mempool_in_use_count(mp) > 0; i++)

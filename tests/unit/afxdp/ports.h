@@ -29,6 +29,8 @@ uint16_t receive(struct port *p, struct rte_mbuf **pkts, uint16_t n);
 // A chain of mbufs, as long as the frame needs.
 struct rte_mbuf *mbuf_of(struct rte_mempool *mp, const uint8_t *frame, size_t len);
 void assert_frame(const struct rte_mbuf *m, const uint8_t *frame, size_t len);
+// Fails the test if the link is not up after some seconds: the kernel says so a while after it is.
+void assert_comes_up(const struct port *p);
 // Fails the test if buffers are neither in the pool nor in this thread's cache. A send's completion
 // follows it.
 void assert_all_returned(struct rte_mempool *mp);

@@ -36,7 +36,7 @@ static void port_outlives_its_device_and_others_do_not_notice(void **)
 
 	peer_frame(frame, 100, 1);
 	p = port_open(AFXDP_GENERIC); // the first port: the UMEM must not go with its device
-	assert_true(p->ops->link_up(p));
+	assert_comes_up(p);
 	peer_sh("ip link del afxdp0");
 	assert_false(p->ops->link_up(p));
 	fd = (struct pollfd){.fd = p->ops->rx_fd(p, 0), .events = POLLIN};
@@ -78,7 +78,7 @@ static void device_that_was_down_sends_again_once_it_is_up(void **)
 	assert_int_equal(port_tx(p, 0, &m[0], 1), 1);
 	peer_sh("ip link set afxdp0 up");
 	fd = peer_open("afxdp1");
-	assert_true(p->ops->link_up(p));
+	assert_comes_up(p);
 	assert_int_equal(port_tx(p, 0, &m[1], 1), 1);
 	assert_int_equal(peer_receive(fd, got, sizeof(got)), 100);
 	assert_int_equal(peer_receive(fd, got, sizeof(got)), 100);
