@@ -73,6 +73,12 @@ def test_two_workers_share_the_ports(lab, node):
     assert all(q["packets"] > 0 for q in queues.values())
 
 
+@pytest.mark.parametrize("what", ["worker", "queue"])
+def test_every_column_of_a_worker_and_queue_has_a_value(lab, node, what):
+    header, *rows = [line.split() for line in node.ctl("show", what).splitlines()]
+    assert len(rows) > 1 and all(len(row) == len(header) for row in rows), (header, rows)
+
+
 def worker_of(node, pod):
     return next(q["worker"] for q in node.show("queue") if q["name"] == f"default/{pod}/eth0")
 
@@ -87,6 +93,7 @@ def test_queue_moves_from_a_busy_worker_to_the_idle_one(lab, node):
     flood = Process.start(argv, lab.directory / "flood.log", ns=lab.pods[one].ns)
     try:
         wait_until(lambda: worker_of(node, one) != worker_of(node, other), node.log, timeout=40)
+        assert 0 < max(w["load_percent"] for w in node.show("worker")) <= 100
         flood.signal(signal.SIGINT)
         wait_until(lambda: "received" in flood.log_text(), "ping's own count")
     finally:
@@ -96,6 +103,9 @@ def test_queue_moves_from_a_busy_worker_to_the_idle_one(lab, node):
     assert "moves from worker" in node.log()
     metrics = run(["curl", "-sf", "http://127.0.0.1:9897/metrics"], ns=node.ns).splitlines()
     assert any(float(line.split()[1]) > 0 for line in metrics if line.startswith("strata_queue_moves_total"))
+    polled = [float(line.split()[1]) for line in metrics if line.startswith("strata_worker_queues{")]
+    assert polled == [w["queues"] for w in node.show("worker")]
+    assert sum(q["moves"] for q in node.show("queue")) == node.log().count("moves from worker")
 
 
 def test_prometheus_reads_what_goes_through_the_ports(lab, node):
