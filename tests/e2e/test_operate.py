@@ -1,5 +1,6 @@
 """What an operator does: start without a configuration, with a wrong one, under systemd; look; stop."""
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -77,6 +78,17 @@ def test_two_workers_share_the_ports(lab, node):
 def test_every_column_of_a_worker_and_queue_has_a_value(lab, node, what):
     header, *rows = [line.split() for line in node.ctl("show", what).splitlines()]
     assert len(rows) > 1 and all(len(row) == len(header) for row in rows), (header, rows)
+
+
+def test_many_ports_can_be_made_and_closed_beside_each_other(node):
+    names = [path.read_text() for path in pathlib.Path(f"/proc/{node.process.pid}/task").glob("*/comm")]
+    assert names.count("strata-vswitchd\n") > 16, names  # the main thread and libuv's, which have no names of their own
+
+
+def test_uplink_has_a_queue_for_each_worker_if_nothing_else_is_said(lab):
+    node = lab.add_node("wide", settings={"workers": {"cpus": [0, 1]}, "uplink": {"device": f"vhost-user:{lab.directory}/nobody.sock"}})
+    assert sorted(q["worker"] for q in node.show("queue") if q["name"] == "uplink") == [0, 1]
+    assert node.stop() == 0, node.log()
 
 
 def worker_of(node, pod):
