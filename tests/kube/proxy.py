@@ -42,6 +42,7 @@ class Fault:
     answer: bytes = None  # send this instead of asking the server
     drip: float = 0  # seconds for each byte of the answer's body
     hang: bool = False  # answer nothing
+    gate: threading.Event = None  # ask the server only once it is set
 
     def takes(self, request):
         return self.times > 0 and self.resource in ("", request.resource) and self.verb in ("", request.verb)
@@ -163,6 +164,8 @@ class Proxy:
             fault.times -= 1
             if fault.hang:
                 await asyncio.sleep(3600)
+            while fault.gate is not None and not fault.gate.is_set():
+                await asyncio.sleep(0.02)
             if fault.answer is not None:
                 writer.write(fault.answer)
                 await writer.drain()

@@ -3,6 +3,7 @@
   store_tool ──TLS── proxy (6444) ──TLS── kube-apiserver (6443)     all in one namespace
 """
 import json
+import threading
 import time
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lab.apiserver import PROXY_PORT
 from lab.certificates import Authority
 from lab.shell import wait_until
+from managertool import MERGE
 from proxy import Proxy, answer, chunk
 from storetool import StoreTool
 from test_store import GROUP, network
@@ -202,10 +204,11 @@ def test_a_whole_list_that_breaks_off_takes_nothing_away(apiserver, proxy, kubec
 
 @pytest.fixture
 def many_nodes(apiserver):
-    """250 NodeInfos, and IPInstances of some of them, of none, and of one that has no NodeInfo."""
-    for n in range(250):
+    """251 NodeInfos, one with a name that no label can hold, and IPInstances of some of them, of none, and of one that has
+    no NodeInfo."""
+    for name in (*(f"part-{n}" for n in range(250)), LONG_NODE):
         status, text = apiserver.request("POST", NODES, {
-            "apiVersion": f"{GROUP}/v1", "kind": "NodeInfo", "metadata": {"name": f"part-{n}"}, "spec": {}})
+            "apiVersion": f"{GROUP}/v1", "kind": "NodeInfo", "metadata": {"name": name}, "spec": {}})
         assert status == 201, text
     for i, node in enumerate(["part-0", "part-1", "part-130", "part-249", "part-stranger", None]):
         status, text = apiserver.request("POST", INSTANCES, part(f"10.0.9.{i}", node))
@@ -217,6 +220,7 @@ def many_nodes(apiserver):
 
 NODES = f"/apis/{GROUP}/v1/nodeinfoes"
 INSTANCES = f"/apis/{GROUP}/v1/namespaces/default/ipinstances"
+LONG_NODE = "part-" + "n" * 64
 
 
 def part(ip, node):
@@ -227,8 +231,8 @@ def part(ip, node):
                                  "podName": "p"}}}
 
 
-def follow_parts(apiserver, kubeconfig):
-    return StoreTool(apiserver, "--kinds", "nodeinfoes,ipinstances", "--from-cache", kubeconfig=kubeconfig)
+def follow_parts(apiserver, kubeconfig, kinds="nodeinfoes,ipinstances"):
+    return StoreTool(apiserver, "--kinds", kinds, "--from-cache", kubeconfig=kubeconfig)
 
 
 def lists(proxy):
@@ -248,9 +252,51 @@ def test_the_ipinstances_of_many_nodes_come_in_parts(apiserver, proxy, kubeconfi
         assert lists(proxy) == ["in", "in", "notin"]
 
 
-@pytest.mark.parametrize("status", [504, 400])
-def test_when_a_part_fails_the_whole_is_asked_for(apiserver, proxy, kubeconfig, many_nodes, status):
-    proxy.fault("ipinstances", "list", answer=answer(status, "no"))
+@pytest.mark.parametrize("kinds", ["nodeinfoes,ipinstances", "ipinstances"])
+def test_without_many_nodes_the_ipinstances_come_as_a_whole(apiserver, proxy, kubeconfig, request, kinds):
+    if "nodeinfoes" not in kinds:
+        request.getfixturevalue("many_nodes")  # of which nobody hears
+    with follow_parts(apiserver, kubeconfig, kinds) as tool:
+        tool.wait_synced(len(kinds.split(",")))
+        assert lists(proxy) == [""]
+
+
+def test_what_changes_while_parts_arrive_is_told_whenever_its_part_came(apiserver, proxy, kubeconfig, many_nodes):
+    gate = threading.Event()
+    proxy.fault("ipinstances", "list", gate=gate)
+    with follow_parts(apiserver, kubeconfig) as tool:
+        # The part of those that have no known node is the last one, and is there: another one is still to come.
+        tool.wait_object("IPInstance", "10-0-9-5", "default")
+        assert apiserver.request("PATCH", f"{INSTANCES}/10-0-9-5", {"metadata": {"labels": {"a": "b"}}}, MERGE)[0] == 200
+        assert apiserver.request("DELETE", f"{INSTANCES}/10-0-9-4")[0] == 200
+        wait_until(lambda: apiserver.request("GET", f"{INSTANCES}/10-0-9-4?resourceVersion=0")[0] == 404,
+                   "the API server's cache has it")
+        assert "IPInstance" not in tool.synced
+        gate.set()
+        tool.wait_synced(2)
+        tool.wait_object("IPInstance", "10-0-9-5", "default", lambda obj: obj["metadata"]["labels"] == {"a": "b"})
+        tool.wait_gone("IPInstance", "10-0-9-4", "default")
+        assert set(tool.names("IPInstance")) == many_nodes - {"10-0-9-4"}
+        assert lists(proxy) == ["in", "in", "notin"]
+
+
+def list_of_none(**meta):
+    return json.dumps({"kind": "IPInstanceList", "metadata": meta, "items": []})
+
+
+BAD_PARTS = {
+    "504": answer(504, "no"),
+    "400": answer(400, "no"),
+    "no-list": answer(200, "{}"),
+    "breaks-off": answer(200, list_of_none(resourceVersion="5")[:-9]),
+    "version-is-no-number": answer(200, list_of_none(resourceVersion="5x")),
+    "goes-on": answer(200, list_of_none(**{"resourceVersion": "5", "continue": "more"})),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PARTS.values(), ids=BAD_PARTS)
+def test_when_a_part_fails_the_whole_is_asked_for(apiserver, proxy, kubeconfig, many_nodes, bad):
+    proxy.fault("ipinstances", "list", answer=bad)
     with follow_parts(apiserver, kubeconfig) as tool:
         tool.wait_synced(2)
         assert set(tool.names("IPInstance")) == many_nodes
