@@ -21,7 +21,7 @@ def main(usage, program, megabytes):
     try:
         control, (worker, *_) = machine.cpus()
         with machine.hugepages(megabytes):
-            sys.exit(_run(["nice", "-n", "-20", path, "--in-memory", "--no-pci", "--no-telemetry", "--log-level=error",
+            sys.exit(_run([path, "--in-memory", "--no-pci", "--no-telemetry", "--log-level=error",
                            f"--lcores=0@{control},1@{worker}"]))
     except machine.Unfit as e:
         sys.exit(str(e))

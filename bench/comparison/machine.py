@@ -19,11 +19,13 @@ def cpus():
 
 
 def go_first(pid):
-    """A process that leads a session goes before all others of this machine. Nice values count only among
-    the processes of one session, where the kernel groups them by it; then the group has one too."""
+    """A process that leads a session goes before all others of this machine, with all its threads, which have a
+    nice value each. Those count only within one session, where the kernel groups by it; then the group has one too."""
     with contextlib.suppress(FileNotFoundError):
         pathlib.Path(f"/proc/{pid}/autogroup").write_text("-20")
-    os.setpriority(os.PRIO_PROCESS, pid, -20)
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, int(thread), -20)
 
 
 @contextlib.contextmanager
