@@ -42,7 +42,7 @@ static void open_dataplane(bool busy)
 
 static struct rte_mbuf *packet(const struct pod_headers *h, uint16_t i)
 {
-	struct rte_mbuf *m = pod_packet(dp, h, i);
+	struct rte_mbuf *m = pod_packet(dataplane_pool(dp), h, i);
 
 	if (m == NULL)
 		fail("no packet");

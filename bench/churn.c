@@ -73,7 +73,7 @@ static void put_bystander(struct bench *b, uint32_t i)
 static void add_port(struct bench *b, enum scene_port number)
 {
 	struct vport v = {.kind = number == SCENE_UPLINK ? VPORT_UPLINK : VPORT_POD,
-		.dev = loop_open("loop", dataplane_pool(b->dp))};
+		.dev = loop_open(dataplane_pool(b->dp))};
 
 	if (v.dev == NULL || dataplane_add_port(b->dp, &v) < 0 || v.index != (uint16_t)number)
 		fail("no port");

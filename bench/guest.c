@@ -67,17 +67,26 @@ void guest_drain(struct guest *g)
 	}
 }
 
-uint64_t guest_received(const struct guest *g)
+void guest_sent(struct guest *g, uint32_t sender, uint16_t n)
 {
-	uint64_t sum = 0;
+	counter_add(&g->sender[sender].n_sent, n);
+}
 
+int64_t guest_behind(const struct guest *g)
+{
+	uint64_t behind = 0;
+
+	for (uint32_t i = 0; i < GUEST_SENDERS_MAX; i++)
+		behind += counter_read(&g->sender[i].n_sent);
 	for (uint16_t q = 0; q < g->n_queues; q++)
-		sum += counter_read(&g->queue[q].n_received);
-	return sum;
+		behind -= counter_read(&g->queue[q].n_received);
+	return (int64_t)behind;
 }
 
 void guest_forget(struct guest *g)
 {
+	for (uint32_t i = 0; i < GUEST_SENDERS_MAX; i++)
+		atomic_store_explicit(&g->sender[i].n_sent, 0, memory_order_relaxed);
 	for (uint16_t q = 0; q < g->n_queues; q++)
 		atomic_store_explicit(&g->queue[q].n_received, 0, memory_order_relaxed);
 }

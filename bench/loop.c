@@ -1,9 +1,8 @@
 #include "bench/loop.h"
 
-#include <rte_malloc.h>
-
 #include <stdatomic.h>
-#include <stdio.h>
+
+#include "bench/made_port.h"
 
 struct loop {
 	struct port port; // first: ops get a pointer to it
@@ -70,49 +69,25 @@ static uint16_t loop_tx(struct port *p, uint16_t, struct rte_mbuf **pkts, uint16
 	return n;
 }
 
-static int loop_rx_fd(struct port *, uint16_t)
-{
-	return -1;
-}
-
-static void loop_stats(const struct port *, struct port_stats *ret_stats)
-{
-	*ret_stats = (struct port_stats){0};
-}
-
-static bool loop_link_up(const struct port *)
-{
-	return true;
-}
-
 static void loop_close(struct port *p)
 {
 	take_back((struct loop *)p);
-	rte_free(p);
+	made_port_close(p);
 }
 
 static const struct port_ops loop_ops = {
 	.kind = "loop",
 	.rx = loop_rx,
 	.tx = loop_tx,
-	.rx_fd = loop_rx_fd,
-	.stats = loop_stats,
-	.link_up = loop_link_up,
+	.rx_fd = made_port_rx_fd,
+	.stats = made_port_stats,
+	.link_up = made_port_link_up,
 	.close = loop_close,
 };
 
-struct port *loop_open(const char *name, struct rte_mempool *pool)
+struct port *loop_open(struct rte_mempool *pool)
 {
-	struct loop *l = rte_zmalloc("loop", sizeof(*l), RTE_CACHE_LINE_SIZE);
-	if (l == NULL)
-		return NULL;
-
-	l->port.ops = &loop_ops;
-	l->port.pool = pool;
-	l->port.n_rxq = 1;
-	l->port.mtu = UINT16_MAX;
-	(void)snprintf(l->port.name, sizeof(l->port.name), "%s", name);
-	return &l->port;
+	return made_port_new(sizeof(struct loop), &loop_ops, pool);
 }
 
 void loop_start(struct port *from, struct port *to, const struct scene *s, uint32_t n)

@@ -8,7 +8,7 @@
 #define LOOP_FRAMES_MAX 1024
 
 // Opens a port that is at rest. NULL without memory.
-struct port *loop_open(const char *name, struct rte_mempool *pool);
+struct port *loop_open(struct rte_mempool *pool);
 
 // Control: what `to` sends, `from` receives from now on, as frames of the scene; n of them are under
 // way at any time. Both ports are at rest.

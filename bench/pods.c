@@ -54,9 +54,9 @@ struct pod_headers pod_headers(const struct pod *from, const struct pod *to)
 	return h;
 }
 
-struct rte_mbuf *pod_packet(struct dataplane *dp, const struct pod_headers *h, uint16_t i)
+struct rte_mbuf *pod_packet(struct rte_mempool *pool, const struct pod_headers *h, uint16_t i)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(dataplane_pool(dp));
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 
 	if (m == NULL)
 		return NULL;

@@ -29,8 +29,8 @@ struct pod_headers {
 struct pod pod_add(struct dataplane *dp, struct port *dev, uint32_t number);
 
 struct pod_headers pod_headers(const struct pod *from, const struct pod *to);
-// A frame of flow i out of the data plane's pool, NULL if there is none.
-struct rte_mbuf *pod_packet(struct dataplane *dp, const struct pod_headers *h, uint16_t i);
+// A frame of flow i out of the pool, NULL if there is none.
+struct rte_mbuf *pod_packet(struct rte_mempool *pool, const struct pod_headers *h, uint16_t i);
 
 // Makes m, which was a frame before, a fresh one of flow i.
 static inline void pod_rewrite(struct rte_mbuf *m, const struct pod_headers *h, uint16_t i)

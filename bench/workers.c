@@ -6,17 +6,14 @@
 //
 //   workers [--hugepages]    on hugepages instead of ordinary memory
 #include "bench/fail.h"
-#include "bench/guest.h"
 #include "bench/percentile.h"
-#include "bench/pods.h"
+#include "bench/source.h"
 #include "pmd/ring.h"
 #include "pmd/vhost.h"
 #include "vswitch/counter.h"
 #include "vswitch/dataplane.h"
 
-#include <rte_cycles.h>
 #include <rte_eal.h>
-#include <rte_malloc.h>
 
 #include <sched.h>
 #include <stdio.h>
@@ -25,7 +22,6 @@
 
 #define N_WORKERS 2
 #define RING 1024
-#define IN_FLIGHT 512 // of a pair of pods, so that every burst is full
 #define N_ROUNDS 60
 // Of the windows' values. Other programs only ever add to what workers need, so that a low one is right; but
 // with a guest it depends on how the two happen to meet at the ring, and the median says what is usual.
@@ -36,123 +32,11 @@
 #define LOST_MAX 0.01
 #define TRIES_MAX (10 * N_ROUNDS)
 
-enum doing {
-	DOES_NOTHING,
-	DOES_SEND,
-	DOES_RECEIVE, // as the guest
-};
-
-// The pod that sends by one worker: its port gives as many frames as are asked for.
-struct source {
-	struct port port;
-	_Atomic enum doing doing; // main: w, worker: r
-	struct port
-		*back; // where its frames arrive and are taken from again; NULL: a guest has them
-	struct guest *guest;
-	struct pod pod;
-	struct pod_headers headers;
-	uint32_t n_made;
-	uint16_t flow;
-	// worker: w, others: r
-	_Atomic uint64_t guest_cycles; // spent as the guest, and on looking how far it is
-	_Atomic uint64_t n_sent; // to the guest in this window
-} __rte_cache_aligned;
-
 static struct dataplane *dp;
-static struct source *source[N_WORKERS];
+static struct source *source[N_WORKERS]; // of each worker
+static struct pod pod[N_WORKERS]; // theirs
 
-// ── The sending port ───────────────────────────────────────────────────────────────────────────
-
-static uint16_t make(struct source *s, struct rte_mbuf **pkts, uint16_t n)
-{
-	if (s->back != NULL && s->n_made >= IN_FLIGHT)
-		return 0;
-	for (uint16_t i = 0; i < n; i++) {
-		pkts[i] = pod_packet(dp, &s->headers, s->flow++);
-		if (pkts[i] == NULL)
-			return i;
-	}
-	s->n_made += n;
-	return n;
-}
-
-static uint16_t take_back(struct source *s, struct rte_mbuf **pkts, uint16_t n)
-{
-	n = ring_drain(s->back, pkts, n);
-	for (uint16_t i = 0; i < n; i++)
-		pod_rewrite(pkts[i], &s->headers, s->flow++);
-	return n;
-}
-
-// Whether the guest has room for a burst. What it is behind with is drops that nobody wants to measure.
-static bool guest_keeps_up(const struct guest *g)
-{
-	uint64_t sent = 0;
-
-	for (uint16_t i = 0; i < N_WORKERS; i++)
-		sent += counter_read(&source[i]->n_sent);
-	return (int64_t)(sent - guest_received(g)) <= GUEST_RING / 4;
-}
-
-static uint16_t send_to_guest(struct source *s, bool sends, struct rte_mbuf **pkts, uint16_t n)
-{
-	uint64_t start = rte_rdtsc();
-
-	guest_drain(s->guest);
-	sends = sends && guest_keeps_up(s->guest);
-	if (sends)
-		counter_add(&s->n_sent, n);
-	counter_add(&s->guest_cycles, rte_rdtsc() - start);
-	return sends ? make(s, pkts, n) : 0;
-}
-
-static uint16_t source_rx(struct port *p, uint16_t, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct source *s = (struct source *)p;
-	enum doing doing = atomic_load_explicit(&s->doing, memory_order_relaxed);
-
-	if (doing == DOES_NOTHING)
-		return 0;
-	if (s->guest != NULL)
-		return send_to_guest(s, doing == DOES_SEND, pkts, n);
-	uint16_t got = take_back(s, pkts, n);
-	return got > 0 ? got : make(s, pkts, n);
-}
-
-static uint16_t source_tx(struct port *, uint16_t, struct rte_mbuf **, uint16_t)
-{
-	return 0;
-}
-
-static int source_rx_fd(struct port *, uint16_t)
-{
-	return -1;
-}
-
-static void source_stats(const struct port *, struct port_stats *ret_stats)
-{
-	*ret_stats = (struct port_stats){0};
-}
-
-static bool source_link_up(const struct port *)
-{
-	return true;
-}
-
-static void source_close(struct port *p)
-{
-	rte_free(p);
-}
-
-static const struct port_ops source_ops = {
-	.kind = "source",
-	.rx = source_rx,
-	.tx = source_tx,
-	.rx_fd = source_rx_fd,
-	.stats = source_stats,
-	.link_up = source_link_up,
-	.close = source_close,
-};
+// ── Who sends ──────────────────────────────────────────────────────────────────────────────────
 
 static uint64_t n_queues_of(uint16_t worker)
 {
@@ -165,26 +49,20 @@ static uint64_t n_queues_of(uint16_t worker)
 // Queues of pods are dealt out in turn, so each worker gets one of the sources.
 static void add_source(uint32_t number)
 {
-	struct source *s = rte_zmalloc("source", sizeof(*s), RTE_CACHE_LINE_SIZE);
+	struct source *s = source_new(dataplane_pool(dp));
 	uint64_t before[N_WORKERS];
 
 	for (uint16_t i = 0; i < N_WORKERS; i++)
 		before[i] = n_queues_of(i);
 	if (s == NULL)
 		fail("no memory");
-	s->port.ops = &source_ops;
-	s->port.n_rxq = 1;
-	s->port.mtu = RTE_ETHER_MTU;
-	s->pod = pod_add(dp, &s->port, number);
+	struct pod p = pod_add(dp, &s->port, number);
 	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		if (n_queues_of(i) > before[i])
+		if (n_queues_of(i) > before[i]) {
 			source[i] = s;
+			pod[i] = p;
+		}
 	}
-}
-
-static void send_to(struct source *s, const struct pod *to)
-{
-	s->headers = pod_headers(&s->pod, to);
 }
 
 // ── Measuring ──────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +78,7 @@ static void look(struct work now[N_WORKERS])
 		struct worker_counters w;
 		struct port_counters p;
 		dataplane_worker_counters(dp, i, &w);
-		dataplane_port_counters(dp, source[i]->pod.index, &p);
+		dataplane_port_counters(dp, pod[i].index, &p);
 		now[i] = (struct work){
 			.cycles = w.cycles_busy - counter_read(&source[i]->guest_cycles),
 			.packets = w.packets};
@@ -215,11 +93,8 @@ static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKER
 {
 	struct work before[N_WORKERS], after[N_WORKERS];
 
-	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		atomic_store(&source[i]->n_sent, 0);
-		if (source[i]->guest != NULL)
-			guest_forget(source[i]->guest);
-	}
+	if (source[0]->guest != NULL)
+		guest_forget(source[0]->guest);
 	for (uint16_t i = 0; i < N_WORKERS; i++)
 		atomic_store(&source[i]->doing, doing[i]);
 	(void)usleep(SETTLE_US);
@@ -289,8 +164,8 @@ static void bench_own(void)
 	for (uint32_t i = 0; i < N_WORKERS; i++) {
 		struct port *ring = ring_open("pod", dataplane_pool(dp), RING, false);
 		struct pod to = pod_add(dp, ring, 1 + N_WORKERS + i);
-		source[i]->back = ring;
-		send_to(source[i], &to);
+		struct pod_headers h = pod_headers(&pod[i], &to);
+		source_to_ring(source[i], &h, ring);
 	}
 	measure("own", DOES_NOTHING, UNDISTURBED);
 	dataplane_close(dp);
@@ -334,8 +209,8 @@ static void bench_shared(const char *name, uint16_t n_queues)
 	while (!port->ops->link_up(port))
 		(void)usleep(SETTLE_US);
 	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		source[i]->guest = &guest;
-		send_to(source[i], &to);
+		struct pod_headers h = pod_headers(&pod[i], &to);
+		source_to_guest(source[i], &h, &guest, i);
 	}
 	measure(name, DOES_RECEIVE, USUAL);
 	wait_for_workers();
