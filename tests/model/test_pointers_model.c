@@ -5,7 +5,8 @@
 #include "random.h"
 
 #define N_KEYS 512
-#define N_STEPS 200000
+#define N_ROUNDS 20
+#define N_STEPS 20000 // of a round
 #define HOMES 24 // few: long runs of neighbours, over the table's end, too
 
 struct element {
@@ -14,6 +15,7 @@ struct element {
 };
 
 static struct element elements[N_KEYS];
+static uint32_t spread; // where the homes are, in each round elsewhere
 
 static const void *key_of(const void *element)
 {
@@ -22,7 +24,7 @@ static const void *key_of(const void *element)
 
 static uint64_t hash(const void *key)
 {
-	return *(const uint32_t *)key % HOMES * 43;
+	return *(const uint32_t *)key % HOMES * spread;
 }
 
 static bool equal(const void *a, const void *b)
@@ -51,23 +53,22 @@ static void check_all(const struct table *t)
 		abort();
 }
 
-int main(int argc, char **argv)
+static void round_of(uint64_t *random)
 {
-	uint64_t random = random_seed(argc, argv);
 	struct table t = {0};
 
 	for (uint32_t i = 0; i < N_KEYS; i++)
-		elements[i].key = i;
+		elements[i] = (struct element){.key = i};
 	check_all(&t);
 	for (unsigned int step = 0; step < N_STEPS; step++) {
 		// Grows for a while, then shrinks, and so on.
-		bool grows = step / 5000 % 2 == 0;
-		struct element *e = &elements[random_below(&random, N_KEYS)];
+		bool grows = step / 2000 % 2 == 0;
+		struct element *e = &elements[random_below(random, N_KEYS)];
 
-		if (e->present && (!grows || random_below(&random, 4) == 0)) {
+		if (e->present && (!grows || random_below(random, 4) == 0)) {
 			table_del(&t, &type, e);
 			e->present = false;
-		} else if (!e->present && (grows || random_below(&random, 4) == 0)) {
+		} else if (!e->present && (grows || random_below(random, 4) == 0)) {
 			if (table_add(&t, &type, e) < 0)
 				abort();
 			e->present = true;
@@ -79,5 +80,15 @@ int main(int argc, char **argv)
 	}
 	check_all(&t);
 	table_fini(&t);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t random = random_seed(argc, argv);
+
+	for (int i = 0; i < N_ROUNDS; i++) {
+		spread = (uint32_t)random_below(&random, UINT16_MAX) + 1;
+		round_of(&random);
+	}
 	return 0;
 }
