@@ -160,6 +160,23 @@ static void an_address_belongs_to_the_first_that_has_it(void **)
 	close_cache(&t);
 }
 
+static void an_address_that_is_given_up_for_another_goes_to_who_waits_for_it(void **)
+{
+	struct told t;
+
+	put_overlay();
+	put_subnet("s", "10.0.0.0/24");
+	put_ip("x", "10-0-0-5", "10.0.0.5/24");
+	open_cache(&t);
+	put_ip("a", "10-0-0-5", "10.0.0.5/24");
+	expect(&t, "BAD a/10-0-0-5: address 10.0.0.5 is already that of ipinstance x/10-0-0-5\n");
+	t.log[0] = '\0';
+	put_ip("x", "10-0-0-5", "10.0.0.6/24");
+	expect(&t, "CHANGE IPInstance 10-0-0-5\nPUT IPInstance 10-0-0-5\n");
+	assert_non_null(cache_get(t.cache, KIND_IPINSTANCE, "a", "10-0-0-5"));
+	close_cache(&t);
+}
+
 static void a_bad_version_leaves_the_one_before_in_force(void **)
 {
 	struct told t;
@@ -328,6 +345,7 @@ int main(void)
 		CACHE_TEST(json_is_that_of_the_version_in_force),
 		CACHE_TEST(what_breaks_a_rule_is_kept_out_and_named),
 		CACHE_TEST(an_address_belongs_to_the_first_that_has_it),
+		CACHE_TEST(an_address_that_is_given_up_for_another_goes_to_who_waits_for_it),
 		CACHE_TEST(a_bad_version_leaves_the_one_before_in_force),
 		CACHE_TEST(trouble_is_told_once),
 		CACHE_TEST(what_is_removed_in_use_stays_until_its_last_user_is_gone),
