@@ -91,6 +91,18 @@ static void the_sample_has_every_key(void **)
 	}
 }
 
+static void every_key_has_a_place_of_its_own(void **)
+{
+	for (size_t i = 0; i < config_n_keys; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const struct config_key *a = &config_keys[i], *b = &config_keys[j];
+
+			if (a->size > 0 && b->size > 0 && a->offset == b->offset)
+				fail_msg("%s is where %s is", a->path, b->path);
+		}
+	}
+}
+
 static void values_are_taken_over(void **)
 {
 	struct config c;
@@ -102,7 +114,7 @@ static void values_are_taken_over(void **)
 		"host: {addresses: [10.0.0.1/24, 'fd00::1/64'], gateways: ['fd00::fe', "
 		"10.0.0.254]}\n"
 		"vtep: {address: 10.0.0.1}\n"
-		"workers: {cpus: [3, 1]}\n"
+		"workers: {cpus: [3, 1], rebalance: {interval: 0}}\n"
 		"ports: {afxdp: {mode: native}, mtu: 9000}\n"
 		"manager: {defaultIPFamily: DualStack, statefulKinds: [StatefulSet, CloneSet]}\n",
 		&c);
@@ -120,6 +132,7 @@ static void values_are_taken_over(void **)
 	assert_string_equal(ip_text(&c.vtep, text), "10.0.0.1");
 	assert_int_equal(c.worker_cpus[0], 3);
 	assert_int_equal(c.worker_cpus[1], 1);
+	assert_int_equal(c.rebalance_interval, 0);
 	assert_true(c.afxdp_native);
 	assert_int_equal(c.pod_mtu, 9000);
 	assert_string_equal(c.manager.default_ip_family, "DualStack");
@@ -186,6 +199,11 @@ static void a_value_out_of_range_is_refused_with_the_range(void **)
 	expect_refused("ports: {afxdp: {ringSize: 300}}", "'ports.afxdp.ringSize'", "power of two");
 	expect_refused("ports: {afxdp: {mode: fast}}", "'ports.afxdp.mode'", "generic or native");
 	expect_refused("workers: {busy: 1}", "'workers.busy'", "true or false");
+	expect_refused("workers: {rebalance: {interval: 3601}}", "'workers.rebalance.interval'",
+		"from 1 to 3600, or 0");
+	expect_refused("workers: {rebalance: {load: 0}}", "'workers.rebalance.load'", "to 100");
+	expect_refused("workers: {rebalance: {gain: 0}}", "'workers.rebalance.gain'", "to 100");
+	expect_refused("workers: {rebalance: {times: 0}}", "'workers.rebalance.times'", "to 100");
 	expect_refused("workers: {cpus: []}", "'workers.cpus'", "list of 1 to");
 	expect_refused("workers: {cpus: [1, 1]}", "'workers.cpus'", "CPU 1 twice");
 	expect_refused("socket: strata.sock", "'socket'", "begins with '/'");
@@ -219,6 +237,7 @@ int main(void)
 		cmocka_unit_test(without_a_file_all_defaults_hold),
 		cmocka_unit_test(the_sample_says_the_defaults),
 		cmocka_unit_test(the_sample_has_every_key),
+		cmocka_unit_test(every_key_has_a_place_of_its_own),
 		cmocka_unit_test(values_are_taken_over),
 		cmocka_unit_test(the_store_is_a_directory_unless_kubernetes_is_asked_for),
 		cmocka_unit_test(the_environment_says_which_family_pods_have_by_default),
