@@ -71,7 +71,8 @@ static void a_subnet_keeps_its_index_while_others_come_and_go(void **)
 	assert_int_equal(subnet(&w, "c") - w.tables->subnets->subnet, c);
 }
 
-static void subnets_of_one_prefix_keep_their_own_gateways(void **)
+// "first" on VLAN 57 and "second" on 58, with ranges of their own.
+static void put_subnets_of_one_prefix(void)
 {
 	put_loose_network();
 	put(&w, "{" API
@@ -85,6 +86,11 @@ static void subnets_of_one_prefix_keep_their_own_gateways(void **)
 		"24\",\"start\":"
 		"\"192.168.58.30\",\"end\":\"192.168.58.40\",\"gateway\":\"192.168.58.2\"}}}");
 	world_turn(&w);
+}
+
+static void subnets_of_one_prefix_keep_their_own_gateways(void **)
+{
+	put_subnets_of_one_prefix();
 
 	const struct subnet *a = subnet(&w, "first"), *b = subnet(&w, "second");
 	assert_int_equal(a->vlan, 57);
@@ -93,6 +99,15 @@ static void subnets_of_one_prefix_keep_their_own_gateways(void **)
 	assert_memory_equal(&nexthop(&w, a->gateway)->remote, &one, 16);
 	assert_memory_equal(&nexthop(&w, b->gateway)->remote, &two, 16);
 	assert_int_equal(nexthop(&w, b->gateway)->vlan, 58);
+}
+
+static void an_address_that_passes_to_another_subnet_is_on_its_vlan(void **)
+{
+	put_subnets_of_one_prefix();
+	put_ip(&w, "first", "loose", "192.168.58.15/24", "node-2", "a");
+	assert_int_equal(route(&w, "192.168.58.15")->vlan, 57);
+	put_ip(&w, "second", "loose", "192.168.58.15/24", "node-2", "a");
+	assert_int_equal(route(&w, "192.168.58.15")->vlan, 58);
 }
 
 static void a_network_whose_selector_does_not_match_is_not_attached(void **)
@@ -138,6 +153,29 @@ static void a_tunnel_is_resolved_before_anybody_uses_it(void **)
 	assert_memory_equal(&nh->remote, &vtep, 16);
 	assert_int_equal(nh->mtu, 1450);
 	assert_int_equal(nh->vlan, 0);
+}
+
+static void a_tunnel_by_ipv6_carries_less(void **)
+{
+	put_ip(&w, "over", "overlay", "100.64.0.5/16", "node-6", "a");
+	put_node(&w, "node-6", "fd09::6", MAC_2);
+	expect_solicitation(&w, 0, "fd09::1", "fd09::6");
+	give_advertisement(&w, 0, "fd09::6", "fd09::1", mac_2);
+	wait_nexthop(route(&w, "100.64.0.5")->nexthop, NEXTHOP_TUNNEL, mac_2);
+	assert_int_equal(nexthop(&w, route(&w, "100.64.0.5")->nexthop)->mtu, 1430);
+}
+
+static void a_node_s_addresses_that_nothing_is_forwarded_to_have_no_route(void **)
+{
+	put(&w, "{" API "\"kind\":\"NodeInfo\",\"metadata\":{\"name\":\"node-2\"},\"spec\":{"
+		"\"vtepInfo\":{\"ip\":\"10.9.0.2\",\"mac\":\"" MAC_2 "\",\"localIPs\":["
+		"\"127.0.0.1\",\"169.254.1.1\",\"::\",\"fe80::2\",\"224.0.0.1\",\"10.9.0.22\"]}}}");
+	world_turn(&w);
+	assert_non_null(route(&w, "10.9.0.22"));
+	static const char *const never[] = {
+		"127.0.0.1", "169.254.1.1", "::", "fe80::2", "224.0.0.1"};
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		assert_null(route(&w, never[i]));
 }
 
 static void a_tunnel_to_another_network_goes_by_the_node_s_gateway(void **)
@@ -288,9 +326,12 @@ int main(void)
 		TEST(a_subnet_has_its_network_s_vlan_or_its_own),
 		TEST(a_subnet_keeps_its_index_while_others_come_and_go),
 		TEST(subnets_of_one_prefix_keep_their_own_gateways),
+		TEST(an_address_that_passes_to_another_subnet_is_on_its_vlan),
 		TEST(a_network_whose_selector_does_not_match_is_not_attached),
 		TEST(a_network_of_a_type_that_is_not_served_leaves_the_others_alone),
 		TEST(a_tunnel_is_resolved_before_anybody_uses_it),
+		TEST(a_tunnel_by_ipv6_carries_less),
+		TEST(a_node_s_addresses_that_nothing_is_forwarded_to_have_no_route),
 		TEST(a_tunnel_to_another_network_goes_by_the_node_s_gateway),
 		TEST(a_nodeinfo_s_change_costs_one_tunnel_write_and_no_route),
 		TEST(a_node_that_is_gone_takes_its_tunnel_and_addresses_along),

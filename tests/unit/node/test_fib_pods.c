@@ -75,6 +75,18 @@ static void a_port_does_not_get_an_address_that_belongs_to_another_pod(void **)
 	assert_int_equal(route(&w, "100.64.0.7")->kind, ROUTE_RESERVED);
 }
 
+static void an_address_that_passes_to_another_pod_of_the_node_is_at_its_port(void **)
+{
+	struct fib_pod p;
+
+	put_ip(&w, "over", "overlay", "100.64.0.7/16", "node-1", "web-1");
+	fib_pod_make(&w, &p, "web-0", "100.64.0.7", "over", NULL, NULL, true);
+	(void)attach(&w, &p);
+
+	put_ip(&w, "over", "overlay", "100.64.0.7/16", "node-1", "web-0");
+	assert_int_equal(route(&w, "100.64.0.7")->kind, ROUTE_LOCAL_POD);
+}
+
 static void a_port_that_is_attached_before_its_object_is_known_gets_its_route_then(void **)
 {
 	struct fib_pod p;
@@ -221,6 +233,7 @@ int main(void)
 		TEST(pods_of_an_unknown_node_have_no_way_until_its_nodeinfo_comes),
 		TEST(a_pod_of_this_node_is_reachable_while_it_has_a_port),
 		TEST(a_port_does_not_get_an_address_that_belongs_to_another_pod),
+		TEST(an_address_that_passes_to_another_pod_of_the_node_is_at_its_port),
 		TEST(a_port_that_is_attached_before_its_object_is_known_gets_its_route_then),
 		TEST(the_latest_port_of_an_address_has_it),
 		TEST(an_address_that_moves_to_another_node_is_replaced_at_once),
