@@ -1,9 +1,12 @@
-"""Devices whose pods are ordinary containers: network namespaces with an eth0."""
+"""Devices whose pods are ordinary containers: network namespaces with an eth0. If such a device has an uplink, that
+is a link as well; another node is at its other end."""
 import json
 
 from comparison import world
 from lab.fabric import plain_frames
 from lab.shell import run
+
+FAR = world.Station(world.NODE2_MAC, world.NODE2_IP, None)
 
 
 class KernelPods:
@@ -11,30 +14,41 @@ class KernelPods:
 
     @staticmethod
     def can(scenario):
-        return scenario.enters == scenario.leaves == "kernel"
+        return scenario.enters == "kernel"
+
+    @property
+    def has_uplink(self):
+        return self.scenario.leaves != "kernel"
 
     def make_namespaces(self):
         """One for each pod too; eth0's other end is the device's `in`, `out`."""
         super().make_namespaces()
-        self.pods = [self._pod(port, pod) for port, pod in (("in", world.POD_A), ("out", world.POD_B))]
+        self.pods = [self.make_pod("in", world.POD_A, 10, world.MTU), self.make_far() if self.has_uplink else
+                     self.make_pod("out", world.POD_B, 10, world.MTU)]
 
-    def _pod(self, port, pod):
+    def make_far(self):
+        """The other node, behind the uplink."""
+        return self.make_pod("out", FAR, 24, world.UPLINK_MTU)
+
+    def make_pod(self, port, station, prefix_len, mtu):
         ns = self.make_namespace(f"-{port}")
-        run(["ip", "link", "add", "eth0", "address", pod.mac, "netns", ns, "type", "veth", "peer", "name", port, "netns", self.ns])
-        run(f"ip address add {pod.ip4}/10 dev eth0", ns=ns)
+        run(["ip", "link", "add", "eth0", "address", station.mac, "mtu", str(mtu), "netns", ns, "type", "veth",
+             "peer", "name", port, "mtu", str(mtu), "netns", self.ns])
+        run(f"ip address add {station.ip4}/{prefix_len} dev eth0", ns=ns)
         run("ip link set eth0 up", ns=ns)
         run(f"ip link set {port} up", ns=self.ns)
         plain_frames(port, self.ns)
         return ns
 
     def generator_ports(self):
-        """Both pods' eth0. The pods' kernels drop everything behind the generator, so that they answer nothing, and
-        spend nothing on frames that are addressed to them: testpmd's are not, the others' are."""
+        """Both eth0. Their kernels drop everything behind the generator, so that they answer nothing, and spend nothing
+        on frames that are addressed to them: testpmd's are not, the others' are. The other node is found by ARP."""
         for ns in self.pods:
-            run("ip address flush dev eth0", ns=ns)
             plain_frames("eth0", ns)
             run(["nft", "add table netdev quiet; add chain netdev quiet in { type filter hook ingress device eth0 priority 0; policy drop; }"],
                 ns=ns)
+        if self.has_uplink:
+            run(["nft", "add rule netdev quiet in ether type arp accept"], ns=self.pods[1])
         self._accept_frames()
         return [f"/run/netns/{ns}:eth0" for ns in self.pods]
 

@@ -8,6 +8,10 @@ class AfxdpRouter(KernelPods, ovs.Router):
 
     mode = "native"  # OVS asks for busy polling of its own accord, where the kernel has it
 
+    @staticmethod
+    def can(scenario):
+        return scenario.enters == scenario.leaves == "kernel"
+
     def interface(self, _):
         return "type=afxdp", f"options:xdp-mode={self.mode}", "options:n_rxq=1"
 

@@ -31,16 +31,18 @@ class Strata(KernelPods, Device):
     def start(self):
         self.lab = Lab(f"{self.prefix}{self.mode}-", self.directory / "lab")
         self._write_objects()
-        self.node = self.lab.add_node(self.name, addresses=[f"{world.NODE1_IP}/24"], gateways=[world.ROUTER_IP],
+        self.node = self.lab.add_node(self.name, start=False, addresses=[f"{world.NODE1_IP}/24"], gateways=[world.ROUTER_IP],
                                       labels={"network": "vlan"}, settings=self._settings())
+        self.ns = self.node.ns
+        far = self.make_far() if self.scenario.enters == "kernel" and self.has_uplink else None
+        self.node.start()
         self.processes = [self.node.process]
         wait_until(lambda: self._metric('strata_objects{kind="IPInstance"}') >= self.n_instances, "the objects", timeout=180)
         self.uplink_mac = self._uplink_mac()
         first = "a" if self.scenario.network == "overlay" else "v"
         second = "b" if self.scenario.enters in PODS else first
         if self.scenario.enters == "kernel":
-            self.ns = self.node.ns
-            self.pods = [self.node.add_pod(pod, family="DualStack").ns for pod in (first, second)]
+            self.pods = [self.node.add_pod(first, family="DualStack").ns, far or self.node.add_pod(second, family="DualStack").ns]
             return self.generator_ports()
         return [self._socket(self.scenario.enters, first), self._socket(self.scenario.leaves, second)]
 
@@ -49,7 +51,8 @@ class Strata(KernelPods, Device):
                     "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU, "afxdp": {"mode": self.mode}},
                     "attach": {"checkTimeout": 0}}
         if self.scenario.leaves not in PODS or self.scenario.enters not in PODS:
-            settings["uplink"] = {"device": f"vhost-user:{self.directory}/uplink", "mtu": world.UPLINK_MTU}
+            device = "net_af_xdp0,iface=out" if self.scenario.enters == "kernel" else f"vhost-user:{self.directory}/uplink"
+            settings["uplink"] = {"device": device, "mtu": world.UPLINK_MTU}
         return settings
 
     def _uplink_mac(self):

@@ -97,12 +97,14 @@ def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
     before = left_behind()
     done = subprocess.run(
         [BENCH / "compare", "--rounds", "1", "--seconds", "0.2", "--no-latency", "--json", tmp_path / "rows.json",
-         "--frames", "60,80,imix", "--flows", "1000", "afxdp-afxdp"],
+         "--frames", "60,80,imix", "--flows", "1000", "afxdp-afxdp", "afxdp-tunnel"],
         env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "rows.json").read_text())["results"]
-    devices = ["strata", "strata-native", "testpmd-afxdp", "testpmd-afxdp-busy", "ovs-afxdp", "linux"]
-    assert [(r["frame"], r["ip"], r["device"]) for r in rows] == [
-        (*case, device) for case in ((60, 4), ("imix", 4), (80, 6), ("imix", 6)) for device in devices]
+    devices = {"afxdp-afxdp": ["strata", "strata-native", "testpmd-afxdp", "testpmd-afxdp-busy", "ovs-afxdp", "linux"],
+               "afxdp-tunnel": ["strata", "strata-native", "testpmd-afxdp", "testpmd-afxdp-busy", "linux"]}
+    cases = ((60, 4), ("imix", 4), (80, 6), ("imix", 6))
+    assert [(r["scenario"], r["frame"], r["ip"], r["device"]) for r in rows] == [
+        (scenario, *case, device) for scenario in devices for case in cases for device in devices[scenario]]
     assert all(row["mpps"] > 0 for row in rows)
     assert left_behind() == before
