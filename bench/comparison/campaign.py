@@ -20,8 +20,7 @@ class Campaign:
     def __init__(self, args, directory):
         self.args, self.directory = args, directory
         self.complaints = []
-        self.generator_cpu, cpus = machine.cpus()
-        self.cpus = cpus[:1]
+        self.generator_cpu, self.device_cpu = machine.cpus()
         self.devices = args.devices.split(",") if args.devices else list(DEVICES)
         for name in self.devices:
             if name not in DEVICES:
@@ -39,7 +38,7 @@ class Campaign:
         directory = self.directory / f"{scenario.name}-{name}"
         directory.mkdir()
         prefix = f"bench{os.getpid()}-"
-        device = DEVICES[name](scenario, directory, prefix, self.cpus)
+        device = DEVICES[name](scenario, directory, prefix, self.device_cpu, self.generator_cpu)
         try:
             with contextlib.ExitStack() as mine:
                 mine.callback(device.stop)

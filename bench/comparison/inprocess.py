@@ -19,7 +19,7 @@ def main(usage, program, megabytes):
     if not path.exists():
         sys.exit(f"{path} is missing; build it: meson setup build && ninja -C build")
     try:
-        control, (worker, *_) = machine.cpus()
+        control, worker = machine.cpus()
         with machine.hugepages(megabytes):
             sys.exit(_run([path, "--in-memory", "--no-pci", "--no-telemetry", "--log-level=error",
                            f"--lcores=0@{control},1@{worker}"]))

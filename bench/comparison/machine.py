@@ -11,11 +11,11 @@ class Unfit(Exception):
 
 
 def cpus():
-    """The generator's CPU, and those that the device may have."""
+    """Two: the one of the generator, or whatever else is not measured, and the one that forwards."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
-        raise Unfit("one CPU is for the generator and one for the device under test: this machine has only one")
-    return usable[0], usable[1:]
+        raise Unfit("one CPU is for the generator and one for what is measured: this machine has only one")
+    return usable[:2]
 
 
 def go_first(pid):

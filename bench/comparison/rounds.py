@@ -64,7 +64,7 @@ class Bed:
         before = self.device.work()
         r = self.generator.run(self.order(case), seconds, warmup)
         if before is None:
-            cycles = self.device.tsc_hz * len(self.device.cpus) / (r["mpps"] * 1e6) if r["mpps"] > 0 else 0
+            cycles = self.device.tsc_hz / (r["mpps"] * 1e6) if r["mpps"] > 0 else 0
         else:
             after = self.device.work()
             cycles = (after[0] - before[0]) / max(1, after[1] - before[1])
@@ -81,12 +81,6 @@ class Bed:
             r = self.generator.run(self.order(case), seconds, warmup, rate=mpps * 1e6)
             good += r["lost"] + r["skipped"] <= NO_DROP * (r["sent"] + r["skipped"])
         return good > NO_DROP_TRIES / 2
-
-    def stop(self):
-        try:
-            self.generator.stop()
-        finally:
-            self.device.stop()
 
 
 def _no_drop(bed, case, most, seconds, warmup):

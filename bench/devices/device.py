@@ -6,8 +6,9 @@ from lab.shell import run
 
 
 class Device:
-    """`scenario` is the way through it, `cpus` are those that forward. `directory` is a pathlib.Path that
-    exists already; `prefix` begins the names of all that the machine's other users could see."""
+    """`scenario` is the way through it, `cpu` forwards, and on `other_cpu` is the generator, and what else it does.
+    `directory` is a pathlib.Path that exists already; `prefix` begins the names of all that the machine's other
+    users could see."""
 
     megabytes = 512  # of hugepages
     pod_mac = world.GATEWAY_MAC  # that pods' frames go to
@@ -15,8 +16,9 @@ class Device:
     ns = None  # the network namespace that it runs in, if not the machine's
     tsc_hz = 0  # the machine's; known when it is connected
 
-    def __init__(self, scenario, directory, prefix, cpus):
-        self.scenario, self.directory, self.prefix, self.cpus = scenario, directory, prefix, cpus
+    def __init__(self, scenario, directory, prefix, cpu, other_cpu):
+        self.scenario, self.directory, self.prefix = scenario, directory, prefix
+        self.cpu, self.other_cpu = cpu, other_cpu
         self.processes = []
         self.made = []  # network namespaces
 

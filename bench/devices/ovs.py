@@ -21,10 +21,6 @@ def find_program():
     raise CommandError("ovs-vswitchd-dpdk is missing; tests/setup/packages bench fetches it")
 
 
-def mask(cpus):
-    return hex(sum(1 << cpu for cpu in cpus))
-
-
 class Ovs(Device):
     """One bridge with the pods; for a tunnel another one that has the uplink, since that is how its
     userspace tunnels work: the bridge's own address is the tunnel's end."""
@@ -38,8 +34,8 @@ class Ovs(Device):
         self._daemon(find_ovs("ovsdb-server"), "ovsdb-server", [d / "db", f"--remote=punix:{d}/db.sock"])
         wait_until((d / "db.sock").exists, "ovsdb-server's socket")
         self.vsctl("--no-wait", "init")
-        self._configure(dpdk_init="true", dpdk_lcore_mask=mask({0, 1} - set(self.cpus) or {0}),
-                        pmd_cpu_mask=mask(self.cpus), dpdk_socket_mem="512", dpdk_socket_limit="768",
+        self._configure(dpdk_init="true", dpdk_lcore_mask=hex(1 << self.other_cpu),
+                        pmd_cpu_mask=hex(1 << self.cpu), dpdk_socket_mem="512", dpdk_socket_limit="768",
                         max_idle="3600000",  # what it has learnt stays, while others have their turn
                         dpdk_extra=f"--no-pci --file-prefix={self.prefix}ovs")
         self._daemon(find_program(), "ovs-vswitchd", [f"unix:{d}/db.sock"])

@@ -47,7 +47,7 @@ class Strata(KernelPods, Device):
         return [self._socket(self.scenario.enters, first), self._socket(self.scenario.leaves, second)]
 
     def _settings(self):
-        settings = {"manager": {"enabled": False}, "workers": {"cpus": self.cpus, "busy": True, "buffers": 16384},
+        settings = {"manager": {"enabled": False}, "workers": {"cpus": [self.cpu], "busy": True, "buffers": 16384},
                     "metrics": {"port": METRICS_PORT}, "ports": {"mtu": world.MTU, "afxdp": {"mode": self.mode}},
                     "attach": {"checkTimeout": 0}}
         if self.scenario.leaves not in PODS or self.scenario.enters not in PODS:

@@ -14,11 +14,10 @@ class Testpmd(Device):
         return sockets
 
     def run(self, vdevs):
-        main = min({0, 1} - set(self.cpus), default=0)
         argv = ["dpdk-testpmd", "--in-memory", "--no-pci", "--no-telemetry", "--log-level=error",
-                f"--file-prefix=testpmd-{self.prefix}", "-l", f"{main},{','.join(map(str, self.cpus))}", f"--main-lcore={main}",
+                f"--file-prefix=testpmd-{self.prefix}", "-l", f"{self.other_cpu},{self.cpu}", f"--main-lcore={self.other_cpu}",
                 *(f"--vdev={vdev}" for vdev in vdevs),
-                "--", "--forward-mode=io", f"--nb-cores={len(self.cpus)}", "--stats-period=3600", "--total-num-mbufs=32768"]
+                "--", "--forward-mode=io", "--nb-cores=1", "--stats-period=3600", "--total-num-mbufs=32768"]
         self.processes.append(Process.start(argv, self.directory / "testpmd.log", ns=self.ns,
                                             env={"RUNTIME_DIRECTORY": str(self.directory)}))
 
