@@ -2,6 +2,8 @@
 import html
 import math
 
+from .report import by_case
+
 WIDTH, LEFT, RIGHT = 860, 150, 210
 LINE, GAP = 18, 34
 COLOURS = ["#1b6ca8", "#d1495b", "#edae49", "#66a182", "#6b4c9a", "#8d6a3f", "#4f5d75"]
@@ -30,14 +32,6 @@ class Picture:
                     + "\n".join(self.parts) + "\n</svg>\n")
 
 
-def _cases(rows):
-    cases = {}
-    for row in rows:
-        cases.setdefault((row["frame"], row["flows"], row["ip"]), []).append(row)
-    for (frame, flows, ip), of_case in cases.items():
-        yield f"{frame if isinstance(frame, str) else f'{frame} B'}, {flows} flows, IPv{ip}", of_case
-
-
 def _colours(rows):
     names = list(dict.fromkeys(row["device"] for row in rows))
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
@@ -46,8 +40,8 @@ def _colours(rows):
 def throughput(scenario, rows, path):
     picture, colours = Picture(f"{scenario}: Mpps (more is better)"), _colours(rows)
     scale = (WIDTH - LEFT - RIGHT) / max(row["mpps"] for row in rows)
-    for case, of_case in _cases(rows):
-        picture.text(10, case, size=13)
+    for (_, case), of_case in by_case(rows).items():
+        picture.text(10, case.text(), size=13)
         for row in of_case:
             picture.y += LINE
             picture.text(LEFT - 8, row["device"], anchor="end")
@@ -64,8 +58,8 @@ def latency(scenario, rows, path):
     def x(us):
         return LEFT + (WIDTH - LEFT - RIGHT) * (min(max(math.log10(max(us, 0.1)), -1), 5) + 1) / 6
 
-    for case, of_case in _cases(rows):
-        picture.text(10, case, size=13)
+    for (_, case), of_case in by_case(rows).items():
+        picture.text(10, case.text(), size=13)
         for row in of_case:
             for load, at in row["latency_at"].items():
                 picture.y += LINE

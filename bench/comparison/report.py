@@ -2,6 +2,8 @@
 import json
 import statistics
 
+from .scenarios import Case
+
 PERCENTILES = ("p50", "p99", "p999")
 PRESSURE = 0.1  # if the device takes nearly all at once, the generator may be what limits
 
@@ -32,6 +34,14 @@ def row(scenario, case, device, samples, latencies, no_drop):
     }
 
 
+def by_case(rows):
+    """{(name of the scenario, case): its rows}"""
+    cases = {}
+    for entry in rows:
+        cases.setdefault((entry["scenario"], Case(entry["frame"], entry["flows"], entry["ip"])), []).append(entry)
+    return cases
+
+
 def write_json(path, rows):
     with open(path, "w") as f:
         json.dump({"results": rows}, f, indent=1)
@@ -54,13 +64,9 @@ def _latency(entry, load):
 def markdown(rows):
     """One table for each scenario and case. The ratios are this device's cycles and the first one's."""
     lines = []
-    groups = {}
-    for entry in rows:
-        groups.setdefault((entry["scenario"], entry["frame"], entry["flows"], entry["ip"]), []).append(entry)
-    for (scenario, frame, flows, ip), entries in groups.items():
+    for (scenario, case), entries in by_case(rows).items():
         first = entries[0]
-        size = frame if isinstance(frame, str) else f"{frame} B"
-        lines += [f"### {scenario}, {size}, {flows} flow{'s' if flows != 1 else ''}, IPv{ip}", "",
+        lines += [f"### {scenario}, {case.text()}", "",
                   f"| device | Mpps | spread | Gb/s | cycles/packet | p10 | {first['device']} is × | p10 | loss | no-drop rate | "
                   "latency µs p50 / p99 / p99.9 at 10 % | at 50 % | at 90 % |",
                   "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]

@@ -14,7 +14,8 @@ class Case(typing.NamedTuple):
     ip: int
 
     def text(self):
-        return f"{self.frame if self.frame == IMIX else f'{self.frame} B'}, {self.flows} flows, IPv{self.ip}"
+        size = self.frame if self.frame == IMIX else f"{self.frame} B"
+        return f"{size}, {self.flows} flow{'s' if self.flows != 1 else ''}, IPv{self.ip}"
 
 
 class Scenario(typing.NamedTuple):
