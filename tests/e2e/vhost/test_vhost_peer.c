@@ -30,6 +30,7 @@
 #define START_MS 20000 // testpmd's start and librte_vhost's reconnection, on a busy machine
 #define REPLY_MS 5000
 #define QUIET_MS 100
+#define PROBE_LEN 61 // of frames that are only to come back; no others have it
 
 // How the peer is started.
 struct variant {
@@ -176,7 +177,7 @@ static void peer_output_print(void)
 static void wait_echo(void)
 {
 	for (int64_t end = now_ms() + START_MS; now_ms() < end;) {
-		struct rte_mbuf *m = frame_new(60, 0);
+		struct rte_mbuf *m = frame_new(PROBE_LEN, 0);
 		int64_t quiet = now_ms() + QUIET_MS;
 		bool heard = false;
 		if (port_tx(port, 0, &m, 1) == 0)
@@ -185,7 +186,7 @@ static void wait_echo(void)
 			if (port_rx(port, 0, &m, 1) == 0)
 				continue;
 			rte_pktmbuf_free(m);
-			quiet = now_ms() + QUIET_MS; // earlier ones may follow
+			quiet = now_ms() + QUIET_MS; // earlier ones may follow, even later
 			heard = true;
 		}
 		if (heard)
@@ -229,8 +230,17 @@ static uint16_t receive(uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t got = 0;
 
-	for (int64_t end = now_ms() + REPLY_MS; got < n && now_ms() < end;)
-		got += port_rx(port, q, pkts + got, (uint16_t)(n - got));
+	for (int64_t end = now_ms() + REPLY_MS; got < n && now_ms() < end;) {
+		struct rte_mbuf **new = pkts + got;
+		uint16_t n_new = port_rx(port, q, new, (uint16_t)(n - got));
+
+		for (uint16_t i = 0; i < n_new; i++) {
+			if (new[i]->pkt_len == PROBE_LEN)
+				rte_pktmbuf_free(new[i]);
+			else
+				pkts[got++] = new[i];
+		}
+	}
 	return got;
 }
 
