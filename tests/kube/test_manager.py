@@ -3,7 +3,6 @@
 No kubelet, no scheduler, no garbage collector: the tests create Pods that are scheduled already, say
 what their containers do, and delete them.
 """
-
 import pytest
 
 from lab.shell import wait_until

@@ -11,12 +11,10 @@ Those of the study's appendix A, by number, and where they are shown absent if n
  8 test_manager_rules: names that no label can hold
  9 an address that ends in zeros; 10 what others wrote
 """
-
 import pytest
 
 from lab.shell import wait_until
 from managertool import DEFAULT_OVERLAY, FINALIZER, OURS, PREFIX, STATEFUL_SET, annotated, managed, network, node, pod, subnet
-
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 """What Nodes and statuses say while Networks, Subnets and labels change (sections 7.2, 10.1 and 10.7 of hybridnet's study)."""
-
 import pytest
 
 from lab.shell import wait_until
