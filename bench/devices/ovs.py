@@ -117,7 +117,7 @@ class Ovs(Device):
         total = [0, 0]
         for busy, packets in re.findall(r"packets received: .*?processing cycles: (\d+).*?"
                                         r"avg processing cycles per packet: \S+ \(\d+/(\d+)\)", text, re.S):
-            total = [total[0] + int(busy), total[1] + int(packets)]
+            total = [total[0] + signed(int(busy)), total[1] + int(packets)]
         return tuple(total)
 
 
@@ -181,6 +181,11 @@ class Router(Ovs):
     def _route(station, actions):
         return [f"table=1,ip,nw_dst={station.ip4},actions={','.join(actions)}",
                 f"table=1,ipv6,ipv6_dst={station.ip6},actions={','.join(actions)}"]
+
+
+def signed(number):
+    """A number of 64 bits as OVS prints it: its cycles were below 0 before a first round."""
+    return number - (number >> 63 << 64)
 
 
 def rewrite(source, target):
