@@ -21,10 +21,12 @@ class Campaign:
         self.args, self.directory = args, directory
         self.complaints = []
         self.generator_cpu, self.device_cpu = machine.cpus()
-        self.devices = args.devices.split(",") if args.devices else list(DEVICES)
+        self.devices = args.devices.split(",") if args.devices else [name for name, device in DEVICES.items() if not device.missing()]
         for name in self.devices:
             if name not in DEVICES:
                 sys.exit(f"unknown device '{name}'; known: {', '.join(DEVICES)}")
+            if DEVICES[name].missing():
+                sys.exit(f"device '{name}': {DEVICES[name].missing()}")
 
     def run(self, scenario):
         """Returns the scenario's rows."""

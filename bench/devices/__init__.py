@@ -1,13 +1,14 @@
 """The devices under test, by the names that they have in the report.
 
 A device is a class of Device for one scenario. It is made with a folder of its own and its CPUs."""
-from . import linux, ovs, ovs_afxdp, strata, testpmd
+from . import grout, linux, ovs, ovs_afxdp, strata, testpmd
 
 DEVICES = {
     "strata": strata.Strata,
     "strata-native": strata.NativeStrata,
     "ovs-dpdk": ovs.Router,
     "ovs-dpdk-port": ovs.Port,
+    "grout": grout.Grout,
     "testpmd": testpmd.Testpmd,
     "testpmd-afxdp": testpmd.KernelTestpmd,
     "testpmd-afxdp-busy": testpmd.BusyKernelTestpmd,

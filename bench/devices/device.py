@@ -22,6 +22,11 @@ class Device:
         self.processes = []
         self.made = []  # network namespaces
 
+    @classmethod
+    def missing(cls):
+        """What has to be installed before it can join, for a message; "" if it can."""
+        return ""
+
     @staticmethod
     def can(scenario):
         """Whether it has such ports."""

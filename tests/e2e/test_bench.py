@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 import xml.etree.ElementTree
 
 import pytest
@@ -15,7 +16,9 @@ BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
 
 from comparison import machine  # noqa: E402
+from comparison.campaign import Campaign  # noqa: E402
 from comparison.generator import Generator  # noqa: E402
+from devices import DEVICES  # noqa: E402
 
 pytestmark = pytest.mark.alone
 
@@ -108,3 +111,25 @@ def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
         (scenario, *case, device) for scenario in devices for case in cases for device in devices[scenario]]
     assert all(row["mpps"] > 0 for row in rows)
     assert left_behind() == before
+
+
+def joins_by_itself(name, tmp_path):
+    everything = types.SimpleNamespace(devices=None)
+    return name in Campaign(everything, tmp_path).devices
+
+
+@pytest.mark.parametrize("name", ["grout"])
+def test_a_switch_joins_where_its_programs_are(name, tmp_path, monkeypatch):
+    device = DEVICES[name]
+    monkeypatch.setenv(device.variable, str(tmp_path))
+    for program in device.programs:
+        assert not joins_by_itself(name, tmp_path)
+        (tmp_path / program).touch(mode=0o755)
+    assert joins_by_itself(name, tmp_path)
+
+
+def test_a_switch_that_is_not_installed_is_asked_for_in_vain(tmp_path):
+    done = subprocess.run([BENCH / "compare", "--devices", "strata,grout", "pod-pod"], capture_output=True, text=True, timeout=240,
+                          env={**os.environ, "STRATA_BUILD": str(BUILD), "STRATA_GROUT": str(tmp_path)})
+    assert done.returncode != 0
+    assert "grout and grcli not found" in done.stderr and "STRATA_GROUT" in done.stderr
