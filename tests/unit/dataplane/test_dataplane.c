@@ -2,6 +2,7 @@
 // go.
 #include "tests/unit/dataplane/eal.h"
 #include "tests/unit/dataplane/rings.h"
+#include "vswitch/pollset.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -279,6 +280,22 @@ static void queues_are_spread_over_the_workers(void **)
 	assert_int_equal(worker(1).n_queues, 0);
 }
 
+static void queues_beyond_a_worker_s_list_are_refused(void **)
+{
+	struct vport vport = {.kind = VPORT_POD, .index = 4711};
+
+	do { // the control thread's own is on the list as well
+		vport.dev = new_ring(2);
+		vport.dev->n_rxq = PORT_QUEUES_MAX;
+	} while (dataplane_add_port(dp, &vport) == 0);
+	assert_int_equal(
+		worker(0).n_queues, 1 + (POLL_QUEUES_MAX - 1) / PORT_QUEUES_MAX * PORT_QUEUES_MAX);
+	assert_int_equal(dataplane_add_port(dp, &vport), -ENOSPC);
+	vport.dev->ops->close(vport.dev);
+	remove_port(17);
+	(void)publish(new_ring(2), VPORT_POD);
+}
+
 // ── Opening ────────────────────────────────────────────────────────────────────────────────────
 
 static void more_workers_than_lcores_are_refused(void **)
@@ -316,6 +333,7 @@ int main(void)
 		TEST(replaced_port_keeps_its_device_and_kind),
 		TEST(when_all_numbers_are_taken_another_port_is_refused),
 		TEST(queues_are_spread_over_the_workers),
+		TEST1(queues_beyond_a_worker_s_list_are_refused),
 		cmocka_unit_test(more_workers_than_lcores_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,12 +43,24 @@ static void silent_and_pinned_queues_stay(void **)
 {
 	// Without the pin the lighter one would go.
 	struct placement_queue q[] = {QUEUE(0, 0),
-		{.load = 10, .worker = 0, .numa_node = NUMA_ANY, .pinned = true}, QUEUE(60, 0)};
+		{.load = 10, .worker = 0, .numa_node = NUMA_ANY, .pinned = true}, QUEUE(60, 0),
+		QUEUE(0, 1)};
 
 	assert_int_equal(placement_improve(q, RTE_DIM(q), one_node, 2), 1);
 	assert_int_equal(q[0].worker, 0);
 	assert_int_equal(q[1].worker, 0);
 	assert_int_equal(q[2].worker, 1);
+	assert_int_equal(q[3].worker, 1); // although that one has more now
+}
+
+static void queue_stays_for_a_small_difference_and_goes_for_a_larger_one(void **)
+{
+	struct placement_queue small[] = {QUEUE(100, 0), QUEUE(105, 1), QUEUE(2, 1)};
+	struct placement_queue larger[] = {QUEUE(100, 0), QUEUE(106, 1), QUEUE(2, 1)};
+
+	assert_int_equal(placement_improve(small, RTE_DIM(small), one_node, 2), 0);
+	assert_int_equal(placement_improve(larger, RTE_DIM(larger), one_node, 2), 1);
+	assert_int_equal(larger[2].worker, 0);
 }
 
 static void what_is_as_good_as_it_gets_stays(void **)
@@ -78,6 +90,10 @@ static void queues_stay_on_the_node_of_their_device(void **)
 		assert_int_equal(two_nodes[q[i].worker], 1);
 	assert_int_equal(two_nodes[q[3].worker], 0); // comes home
 	assert_int_equal(max_load(q, RTE_DIM(q), 4), 130);
+
+	struct placement_queue alone[] = {{.load = 5, .worker = 2, .numa_node = 0}};
+	assert_int_equal(placement_improve(alone, 1, two_nodes, 4), 1);
+	assert_int_equal(two_nodes[alone[0].worker], 0);
 }
 
 static void node_without_workers_does_not_matter(void **)
@@ -115,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queues_of_one_busy_worker_are_spread),
 		cmocka_unit_test(silent_and_pinned_queues_stay),
+		cmocka_unit_test(queue_stays_for_a_small_difference_and_goes_for_a_larger_one),
 		cmocka_unit_test(what_is_as_good_as_it_gets_stays),
 		cmocka_unit_test(queues_stay_on_the_node_of_their_device),
 		cmocka_unit_test(node_without_workers_does_not_matter),

@@ -145,18 +145,60 @@ static void routes_of_one_bucket_with_one_tag_are_told_apart(void **)
 	assert_ptr_equal(find(&b.addr), &b);
 }
 
+// Buckets stay passed for good, so in time all may be.
+static void look_up_ends_where_something_went_past_every_bucket(void **)
+{
+	for (uint64_t n = 0; n <= table->mask; n++)
+		atomic_store(&table->bucket[n].tags[1], BUCKET_PASSED);
+	assert_null(find(&crowd[0].addr));
+	assert_null(route_table_del(table, &crowd[0].addr));
+	put(&crowd[0]);
+	assert_ptr_equal(find(&crowd[0].addr), &crowd[0]);
+	assert_null(find(&crowd[1].addr));
+}
+
+static void one_address_without_a_route_is_noticed_among_others(void **)
+{
+	const struct in6_addr *addrs[] = {&crowd[N_CROWD - 1].addr, &crowd[N_CROWD - 2].addr};
+	const struct route *found[2];
+
+	for (uint32_t i = 0; i < N_CROWD - 1; i++)
+		put(&crowd[i]);
+	assert_false(route_table_find(table, addrs, 2, found));
+	assert_null(found[0]);
+	assert_ptr_equal(found[1], &crowd[N_CROWD - 2]);
+}
+
+// The tag that means that nothing is there.
+static void route_whose_hash_would_make_no_tag_is_found(void **)
+{
+	uint32_t i = 0;
+	struct in6_addr a = numbered(0);
+
+	while (route_hash(&a) >> (64 - TAG_BITS) != 0)
+		a = numbered(++i);
+	const struct route r = {.addr = a};
+	put(&r);
+	for (uint32_t n = 0; n < N_CROWD; n++)
+		put(&crowd[n]);
+	assert_ptr_equal(find(&a), &r);
+	assert_ptr_equal(route_table_del(table, &a), &r);
+	assert_null(find(&a));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			more_routes_than_a_bucket_holds_are_all_found, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			routes_are_found_whichever_others_are_deleted, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			deleted_route_is_gone_and_its_place_is_anothers, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaced_route_stays_in_its_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			routes_of_one_bucket_with_one_tag_are_told_apart, setup, teardown),
+		TEST(more_routes_than_a_bucket_holds_are_all_found),
+		TEST(routes_are_found_whichever_others_are_deleted),
+		TEST(deleted_route_is_gone_and_its_place_is_anothers),
+		TEST(replaced_route_stays_in_its_place),
+		TEST(routes_of_one_bucket_with_one_tag_are_told_apart),
+		TEST(look_up_ends_where_something_went_past_every_bucket),
+		TEST(one_address_without_a_route_is_noticed_among_others),
+		TEST(route_whose_hash_would_make_no_tag_is_found),
 	};
 	eal_start("route-table", "0");
 	return cmocka_run_group_tests(tests, NULL, NULL);
