@@ -215,11 +215,11 @@ static void replaced_port_keeps_its_device_and_kind(void **)
 {
 	struct port *a = new_ring(RING);
 	uint16_t at = publish(a, VPORT_HOST);
-	struct vport changed = {.index = at, .kind = VPORT_POD, .mtu = 1450};
+	struct vport changed = {.index = at, .kind = VPORT_POD, .subnet4 = 2};
 
 	assert_int_equal(dataplane_set_port(dp, &changed), 0);
 	const struct vport *now = dataplane_tables(dp)->vports[at];
-	assert_int_equal(now->mtu, 1450);
+	assert_int_equal(now->subnet4, 2);
 	assert_int_equal(now->kind, VPORT_HOST);
 	assert_ptr_equal(now->dev, a);
 	feed(a, frame(at, 0, 5));
@@ -280,6 +280,20 @@ static void queues_are_spread_over_the_workers(void **)
 	assert_int_equal(worker(1).n_queues, 0);
 }
 
+// An uplink's, say, carries more than a pod's.
+static void ports_of_a_kind_are_spread_whatever_there_is_besides(void **)
+{
+	struct queue_info first, second;
+	uint16_t at = publish(new_ring(64), VPORT_HOST);
+
+	(void)publish(new_ring(64), VPORT_POD); // one worker has fewer now, and has the first port
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &first), 0);
+	assert_true(worker(first.worker).n_queues < worker(1 - first.worker).n_queues);
+	at = publish(new_ring(64), VPORT_HOST);
+	assert_int_equal(dataplane_queue_info(dp, at, 0, &second), 0);
+	assert_int_not_equal(first.worker, second.worker);
+}
+
 static void queues_beyond_a_worker_s_list_are_refused(void **)
 {
 	struct vport vport = {.kind = VPORT_POD, .index = 4711};
@@ -294,6 +308,12 @@ static void queues_beyond_a_worker_s_list_are_refused(void **)
 	vport.dev->ops->close(vport.dev);
 	remove_port(17);
 	(void)publish(new_ring(2), VPORT_POD);
+}
+
+static void places_in_a_worker_s_list_are_used_again(void **)
+{
+	for (uint32_t i = 0; i <= POLL_QUEUES_MAX; i++)
+		remove_port(publish(new_ring(2), VPORT_POD));
 }
 
 // ── Opening ────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +353,9 @@ int main(void)
 		TEST(replaced_port_keeps_its_device_and_kind),
 		TEST(when_all_numbers_are_taken_another_port_is_refused),
 		TEST(queues_are_spread_over_the_workers),
+		TEST(ports_of_a_kind_are_spread_whatever_there_is_besides),
 		TEST1(queues_beyond_a_worker_s_list_are_refused),
+		TEST1(places_in_a_worker_s_list_are_used_again),
 		cmocka_unit_test(more_workers_than_lcores_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
