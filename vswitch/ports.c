@@ -34,7 +34,6 @@ int ports_add_at(struct ports *ps, struct vport *vport, uint16_t index)
 	e->dev = vport->dev;
 	e->index = index;
 	e->kind = vport->kind;
-	e->retired = NULL;
 	ret = seats_give(ps, e, &lists);
 	if (ret < 0)
 		return ret;

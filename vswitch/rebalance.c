@@ -98,7 +98,7 @@ static void add_candidate(struct ports *, struct port_entry *e, uint16_t q, void
 	s->queue[s->n++] = (struct placement_queue){.load = seat->load,
 		.worker = seat->worker,
 		.numa_node = e->dev->numa_node,
-		.pinned = e->kind == VPORT_CONTROL || seat->state != SEAT_TAKEN};
+		.pinned = e->kind == VPORT_CONTROL};
 }
 
 static bool scene_init(struct scene *s, struct ports *ps)
