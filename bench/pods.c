@@ -16,13 +16,12 @@ struct pod pod_add(struct dataplane *dp, struct port *dev, uint32_t number)
 		.dev = dev,
 		.kind = VPORT_POD,
 		.overlay = true,
-		.mtu = 1450,
 		.mac = pod.mac,
 		.ip4 = addr_of_ip4(rte_cpu_to_be_32(pod.addr)),
 		.subnet4 = SUBNET_NONE,
 		.subnet6 = SUBNET_NONE,
 	};
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .mtu = vport.mtu, .dst = pod.mac};
+	struct nexthop nh = {.kind = NEXTHOP_PORT, .mtu = 1450, .dst = pod.mac};
 	struct route route = {
 		.addr = vport.ip4, .kind = ROUTE_LOCAL_POD, .overlay = true, .subnet = SUBNET_NONE};
 

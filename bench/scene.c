@@ -106,12 +106,11 @@ static int add_port(struct tables *t, enum scene_port port)
 	struct vport v = {.index = (uint16_t)port,
 		.kind = port == SCENE_UPLINK ? VPORT_UPLINK : VPORT_POD,
 		.overlay = overlay,
-		.mtu = 1500,
 		.mac = port_mac(port),
 		.subnet4 = overlay ? SUBNET_OVERLAY : SUBNET_BLUE,
 		.subnet6 = overlay ? SUBNET_OVERLAY + 1 : SUBNET_BLUE + 1};
 	struct nexthop nh = {
-		.kind = NEXTHOP_PORT, .port = (uint16_t)port, .mtu = v.mtu, .dst = v.mac};
+		.kind = NEXTHOP_PORT, .port = (uint16_t)port, .mtu = 1500, .dst = v.mac};
 	struct route r = {
 		.kind = ROUTE_LOCAL_POD, .overlay = overlay, .vlan = overlay ? 0 : VLAN_BLUE};
 

@@ -51,7 +51,7 @@ uint16_t dataplane_n_workers(const struct dataplane *dp);
 // Publishes a port: gives it a free number (vport->index is set), and its queues to workers.
 // Takes vport->dev. 0; -ENOSPC when all numbers are taken, -ENOMEM: nothing has changed.
 int dataplane_add_port(struct dataplane *dp, struct vport *vport);
-// Replaces what the data path knows of a published port (addresses, MTU, name); dev and kind stay
+// Replaces what the data path knows of a published port (addresses, Subnets, name); dev and kind stay
 // as they are. 0; -ENOENT, -ENOMEM: nothing has changed.
 int dataplane_set_port(struct dataplane *dp, const struct vport *vport);
 // What becomes of the device of a port that no worker knows any more: the callee's, who closes it, in

@@ -138,7 +138,6 @@ struct vport {
 	uint16_t index; // its number
 	enum vport_kind kind;
 	bool overlay; // POD: its Network's type
-	uint16_t mtu; // POD: longest IP packet to it
 	struct rte_ether_addr mac; // POD: the pod's; UPLINK: the NIC's; HOST: the kernel end's
 	struct in6_addr ip4, ip6; // POD: its addresses, unspecified if none
 	uint32_t subnet4, subnet6; // POD: index of their Subnets, or SUBNET_NONE

@@ -27,7 +27,6 @@ static struct vport vport_of(const struct fib *f, const struct fib_pod *pod)
 	struct vport v = {
 		.kind = VPORT_POD,
 		.overlay = pod->overlay,
-		.mtu = pod->mtu,
 		.subnet4 = pod->has_ip4 ? subnet_index(f, pod->subnet4) : SUBNET_NONE,
 		.subnet6 = pod->has_ip6 ? subnet_index(f, pod->subnet6) : SUBNET_NONE,
 	};
@@ -115,7 +114,8 @@ static int publish(struct fib *f, struct fib_port *p)
 	v.dev = p->dev;
 
 	fib_snapshots_flush(f); // the port names its Subnets
-	struct nexthop nh = {.kind = NEXTHOP_PORT, .port = VPORT_NONE, .mtu = v.mtu, .dst = v.mac};
+	struct nexthop nh = {
+		.kind = NEXTHOP_PORT, .port = VPORT_NONE, .mtu = p->pod.mtu, .dst = v.mac};
 	int ret = tables_add_nexthop(f->tables, &nh, &p->nexthop);
 	if (ret < 0)
 		return ret;

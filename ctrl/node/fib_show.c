@@ -94,7 +94,7 @@ static void add_port(const struct fib *f, cJSON *items, const struct vport *v)
 		(void)cJSON_AddItemToArray(ips, cJSON_CreateString(ip_text(&v->ip6, text)));
 	const char *network = v->overlay ? "overlay" : "underlay";
 	(void)cJSON_AddStringToObject(record, "network", is_pod ? network : "");
-	add_number(record, "mtu", v->mtu != 0 || dev == NULL ? v->mtu : dev->mtu);
+	add_number(record, "mtu", dev != NULL ? dev->mtu : 0);
 	add_counters(f, record, v);
 }
 

@@ -65,7 +65,6 @@ static int open_uplink(const struct config *c, struct dataplane *dp, struct fib_
 	struct vport vport = {
 		.dev = dev,
 		.kind = VPORT_UPLINK,
-		.mtu = dev->mtu,
 		.mac = dev->mac,
 		.subnet4 = SUBNET_NONE,
 		.subnet6 = SUBNET_NONE,
@@ -128,7 +127,6 @@ static int open_host(const struct config *c, struct dataplane *dp, struct fib_co
 	struct vport vport = {
 		.dev = dev,
 		.kind = VPORT_HOST,
-		.mtu = link.mtu,
 		.mac = afxdp.mac,
 		.subnet4 = SUBNET_NONE,
 		.subnet6 = SUBNET_NONE,

@@ -90,7 +90,7 @@ static void check_snapshots(uint64_t *rnd)
 	const struct subnet *found = subnets_find(s, &a);
 	check(found == NULL || found->vlan == s->n, "Subnet of another snapshot");
 	check(node->vxlan_port == node->uplink, "node is torn");
-	check(v == NULL || (v->index == index && v->mtu != 0 && v->subnet4 == v->mtu * 5u),
+	check(v == NULL || (v->index == index && v->subnet6 != 0 && v->subnet4 == v->subnet6 * 5u),
 		"port is torn");
 }
 
@@ -183,8 +183,8 @@ static void change_snapshots(uint64_t *rnd)
 	node.uplink = node.vxlan_port = (uint16_t)random_next(rnd);
 	(void)tables_set_node(tables, &node);
 
-	vport.mtu = (uint16_t)(1 + random_below(rnd, UINT16_MAX));
-	vport.subnet4 = vport.mtu * 5u;
+	vport.subnet6 = 1 + random_below(rnd, UINT16_MAX);
+	vport.subnet4 = vport.subnet6 * 5u;
 	if (random_below(rnd, 3) == 0)
 		tables_del_vport(tables, vport.index);
 	else

@@ -312,13 +312,13 @@ static void of_subnets_with_one_prefix_the_lowest_index_is_found(void **)
 
 static void port_is_published_replaced_and_removed_at_its_number(void **)
 {
-	struct vport vport = {.index = 17, .kind = VPORT_POD, .mtu = 1500};
+	struct vport vport = {.index = 17, .kind = VPORT_POD, .subnet4 = 1};
 
 	assert_int_equal(tables_set_vport(tables, &vport), 0);
-	vport.mtu = 1450;
+	vport.subnet4 = 2;
 	assert_int_equal(tables_set_vport(tables, &vport), 0);
 	const struct vport *found = tables->vports[17];
-	assert_int_equal(found->mtu, 1450);
+	assert_int_equal(found->subnet4, 2);
 	tables_del_vport(tables, 17);
 	assert_null(tables->vports[17]);
 

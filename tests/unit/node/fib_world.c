@@ -128,7 +128,7 @@ static void configure(struct world *w)
 
 static uint16_t publish(struct world *w, struct port *dev, enum vport_kind kind)
 {
-	struct vport v = {.dev = dev, .kind = kind, .mtu = 1500};
+	struct vport v = {.dev = dev, .kind = kind};
 
 	memcpy(&v.mac, uplink_mac, 6);
 	assert_non_null(dev);

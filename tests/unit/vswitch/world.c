@@ -47,7 +47,6 @@ static void add_port(uint16_t index, enum vport_kind kind, const char *mac)
 	*v = (struct vport){.index = index,
 		.kind = kind,
 		.mac = frame_mac(mac),
-		.mtu = 1500,
 		.subnet4 = SUBNET_NONE,
 		.subnet6 = SUBNET_NONE};
 	(void)snprintf(v->name, sizeof(v->name), "port%u", index);
