@@ -10,10 +10,14 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include <cmocka.h>
 
+#define SENDING_US 20
 #define LAG 400 // frames under way
 #define INTERVAL_MS 20
+#define LOADED 50 // per thousand: enough to tell whether queues' loads are a worker's
 #define PAUSE_US 500000 // until a worker rests, where that matters
 
 static uint16_t worker_of(uint16_t at)
@@ -293,14 +297,14 @@ static unsigned load_of(uint16_t at)
 	return info.load;
 }
 
-// Loads the port at least until the interval that is under way has ended.
-static void load_to_an_end(struct port *in, uint16_t out, struct port *sink)
+// Loads the ports at least until the interval that is under way has ended.
+static void load_to_an_end(struct port *const *in, uint16_t out, uint32_t n, struct port *sink)
 {
 	int64_t start = now_ms();
 
 	while (now_ms() - start <= INTERVAL_MS)
-		load(&in, out, 1, sink);
-	load(&in, out, 1, sink);
+		load(in, out, n, sink);
+	load(in, out, n, sink);
 }
 
 static void load_is_that_of_the_last_interval(void **)
@@ -313,11 +317,11 @@ static void load_is_that_of_the_last_interval(void **)
 	move(at[0], 0);
 	move(at[1], 0);
 	for (int i = 0; i < 5; i++)
-		load_to_an_end(in[0], at_out, out);
-	load_to_an_end(in[1], at_out, out); // of an interval of which both may have a part
+		load_to_an_end(&in[0], at_out, 1, out);
+	load_to_an_end(&in[1], at_out, 1, out); // of an interval of which both may have a part
 	time_t end = deadline();
 	do {
-		load_to_an_end(in[1], at_out, out);
+		load_to_an_end(&in[1], at_out, 1, out);
 		assert_int_equal(load_of(at[0]), 0);
 		assert_true(time(NULL) < end);
 	} while (load_of(at[1]) == 0);
@@ -325,20 +329,34 @@ static void load_is_that_of_the_last_interval(void **)
 		work(end);
 }
 
+static const struct port_ops *ring_ops;
+
+static uint16_t slow_tx(struct port *p, uint16_t by, struct rte_mbuf **pkts, uint16_t n)
+{
+	rte_delay_us_block(SENDING_US);
+	return ring_ops->tx(p, by, pkts, n);
+}
+
+// The sending too, which a worker does for all its queues at once.
 static void loads_of_a_worker_s_queues_add_up_to_its_own(void **)
 {
 	open_rebalancing(1000, 25, 1);
 	struct port *in[] = {new_ring(RING), new_ring(RING)}, *out = new_ring(RING);
+	static struct port_ops slow;
+	ring_ops = out->ops;
+	slow = *ring_ops;
+	slow.tx = slow_tx;
+	out->ops = &slow;
 	uint16_t at[] = {publish(in[0], VPORT_POD), publish(in[1], VPORT_POD)};
 	uint16_t at_out = publish(out, VPORT_POD);
 	time_t end = deadline();
 
 	move(at[0], 0);
 	move(at[1], 0);
-	do {
-		load(in, at_out, 2, out);
+	do { // what is small is rounded away
+		load_to_an_end(in, at_out, 2, out);
 		assert_true(time(NULL) < end);
-	} while (load_of(at[0]) == 0 || load_of(at[1]) == 0);
+	} while (worker(0).load < LOADED);
 	unsigned sum = load_of(at[0]) + load_of(at[1]), own = worker(0).load;
 	assert_in_range(own, sum, sum + 2); // each is rounded down
 }
