@@ -58,9 +58,6 @@ class Grout(Installed):
         for ip in (target.ip4, target.ip6):
             self._add_host(ip, target.mac, interface)
 
-    def _mac(self, port):
-        return re.search(r"mac: (\S+)", self.grcli(f"interface show name {port}")).group(1)
-
     def _add_host(self, ip, mac, interface):
         self.n_hosts += 1
         self.grcli(f"nexthop add l3 iface {interface} id {self.n_hosts} address {ip} mac {mac}",
