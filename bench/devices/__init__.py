@@ -1,7 +1,7 @@
 """The devices under test, by the names that they have in the report.
 
 A device is a class of Device for one scenario. It is made with a folder of its own and its CPUs."""
-from . import grout, linux, ovs, ovs_afxdp, strata, testpmd
+from . import grout, linux, ovs, ovs_afxdp, strata, testpmd, vpp
 
 DEVICES = {
     "strata": strata.Strata,
@@ -9,6 +9,7 @@ DEVICES = {
     "ovs-dpdk": ovs.Router,
     "ovs-dpdk-port": ovs.Port,
     "grout": grout.Grout,
+    "vpp": vpp.Vpp,
     "testpmd": testpmd.Testpmd,
     "testpmd-afxdp": testpmd.KernelTestpmd,
     "testpmd-afxdp-busy": testpmd.BusyKernelTestpmd,

@@ -118,7 +118,7 @@ def joins_by_itself(name, tmp_path):
     return name in Campaign(everything, tmp_path).devices
 
 
-@pytest.mark.parametrize("name", ["grout"])
+@pytest.mark.parametrize("name", ["grout", "vpp"])
 def test_a_switch_joins_where_its_programs_are(name, tmp_path, monkeypatch):
     device = DEVICES[name]
     monkeypatch.setenv(device.variable, str(tmp_path))
