@@ -39,7 +39,7 @@ def _colours(rows):
 
 def throughput(scenario, rows, path):
     picture, colours = Picture(f"{scenario}: Mpps (more is better)"), _colours(rows)
-    scale = (WIDTH - LEFT - RIGHT) / max(row["mpps"] for row in rows)
+    scale = (WIDTH - LEFT - RIGHT) / (max(row["mpps"] for row in rows) or 1)
     for (_, case), of_case in by_case(rows).items():
         picture.text(10, case.text(), size=13)
         for row in of_case:
