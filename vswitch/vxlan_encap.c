@@ -7,30 +7,24 @@
 #define ENTROPY_PORTS 49152 // the first of the dynamic range, whose 2^14 ports are used
 #define ENTROPY_SHIFT (32 - 14)
 
-// Copying the inner DSCP and ECN is RFC 6040's normal mode.
-static uint8_t outer_tos(const struct pkt *p)
-{
-	return is_ip(p) ? p->tos : 0;
-}
-
 static void finish_udp(struct rte_udp_hdr *udp, uint32_t hash, uint16_t len)
 {
 	udp->src_port = rte_cpu_to_be_16((uint16_t)(ENTROPY_PORTS + (hash >> ENTROPY_SHIFT)));
 	udp->dgram_len = rte_cpu_to_be_16(len);
 }
 
-// The checksum comes from what the header will say: reading what was just written in other pieces takes
-// the processor longer than all else here.
-static void finish4(
+// Copying the inner DSCP and ECN, 0 of what is not IP, is RFC 6040's normal mode. The checksum comes from what
+// the header will say: reading what was just written in other pieces takes the processor longer than all else
+// here.
+static inline __attribute__((always_inline)) void finish4(
 	const struct outer *o, struct outer4 *h, const struct pkt *p, uint32_t hash, uint16_t len)
 {
 	rte_be16_t total = rte_cpu_to_be_16(len);
-	uint8_t tos = outer_tos(p);
 
-	h->ip.type_of_service = tos;
+	h->ip.type_of_service = p->tos;
 	h->ip.total_length = total;
 	h->ip.hdr_checksum =
-		(rte_be16_t)~sum_fold16((uint32_t)o->sum + total + rte_cpu_to_be_16(tos));
+		(rte_be16_t)~sum_fold16((uint32_t)o->sum + total + rte_cpu_to_be_16(p->tos));
 	finish_udp(&h->udp, hash, (uint16_t)(len - sizeof(h->ip)));
 }
 
@@ -58,7 +52,7 @@ static void finish6(const struct rte_mbuf *m, uint16_t l3_off, struct outer6 *h,
 {
 	uint16_t len = (uint16_t)(m->pkt_len - l3_off - sizeof(h->ip));
 
-	h->ip.vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)outer_tos(p) << 20);
+	h->ip.vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)p->tos << 20);
 	h->ip.payload_len = rte_cpu_to_be_16(len);
 	finish_udp(&h->udp, hash, len);
 	uint16_t checksum = checksum_of_chain(
@@ -66,44 +60,39 @@ static void finish6(const struct rte_mbuf *m, uint16_t l3_off, struct outer6 *h,
 	h->udp.dgram_cksum = checksum != 0 ? checksum : UINT16_MAX;
 }
 
-// Writes the headers, and an inner Ethernet header behind them. A length that is known to the compiler makes
-// a few moves of a copy; that of a tunnel over IPv4 is a whole cache line.
-static void put(uint8_t *at, const struct outer *o)
+// Puts the headers before the IP header of the packet, behind an Ethernet header of type. False if the buffer
+// has no room. Lengths that are known to the compiler make a few moves of a copy; the headers of a tunnel over
+// IPv4 are a whole cache line.
+static inline __attribute__((always_inline)) bool wrap_as(
+	const struct outer *o, struct rte_mbuf *m, rte_be16_t type, uint16_t l3_off, bool is_ip4)
 {
-	switch (o->len) {
-	case RTE_ETHER_HDR_LEN + sizeof(struct outer4):
-		memcpy(at, o->bytes, 2 * RTE_ETHER_HDR_LEN + sizeof(struct outer4));
-		break;
-	case OUTER_TAGGED_LEN + sizeof(struct outer4):
-		memcpy(at, o->bytes, OUTER_TAGGED_LEN + sizeof(struct outer4) + RTE_ETHER_HDR_LEN);
-		break;
-	case RTE_ETHER_HDR_LEN + sizeof(struct outer6):
-		memcpy(at, o->bytes, 2 * RTE_ETHER_HDR_LEN + sizeof(struct outer6));
-		break;
-	default:
-		memcpy(at, o->bytes, OUTER_LEN_MAX + RTE_ETHER_HDR_LEN);
-		break;
-	}
+	const uint16_t len =
+		(uint16_t)(l3_off + (is_ip4 ? sizeof(struct outer4) : sizeof(struct outer6)));
+	const struct pkt *p = pkt(m);
+	uint32_t hash = flow_hash(m);
+	uint8_t *at = (void *)rte_pktmbuf_prepend(m, len);
+
+	if (unlikely(at == NULL))
+		return false;
+	memcpy(at, o->bytes, len + RTE_ETHER_HDR_LEN);
+	((struct rte_ether_hdr *)(at + len))->ether_type = type;
+	if (is_ip4)
+		finish4(o, (void *)(at + l3_off), p, hash, (uint16_t)(m->pkt_len - l3_off));
+	else
+		finish6(m, l3_off, (void *)(at + l3_off), p, hash);
+	return true;
 }
 
-// Puts the headers before the IP header of the packet, behind an Ethernet header of type. False if the buffer
-// has no room.
 static inline __attribute__((always_inline)) bool wrap(
 	const struct outer *o, struct rte_mbuf *m, rte_be16_t type)
 {
-	const struct pkt *p = pkt(m);
-	uint32_t hash = flow_hash(m);
-	uint8_t *at = (void *)rte_pktmbuf_prepend(m, o->len);
+	bool is_tagged = o->l3_off != RTE_ETHER_HDR_LEN;
 
-	if (at == NULL)
-		return false;
-	put(at, o);
-	((struct rte_ether_hdr *)(at + o->len))->ether_type = type;
 	if (o->is_ip4)
-		finish4(o, (void *)(at + o->l3_off), p, hash, (uint16_t)(m->pkt_len - o->l3_off));
-	else
-		finish6(m, o->l3_off, (void *)(at + o->l3_off), p, hash);
-	return true;
+		return is_tagged ? wrap_as(o, m, type, OUTER_TAGGED_LEN, true)
+				 : wrap_as(o, m, type, RTE_ETHER_HDR_LEN, true);
+	return is_tagged ? wrap_as(o, m, type, OUTER_TAGGED_LEN, false)
+			 : wrap_as(o, m, type, RTE_ETHER_HDR_LEN, false);
 }
 
 // Answers to what came by a tunnel: their inner header is complete, and where they go to is no next hop.
