@@ -135,6 +135,8 @@ struct burst {
 	uint8_t seen; // PKT_*
 	bool has_stranger; // a destination without a route
 	bool is_unresolved; // a next hop that cannot be used as it is
+	bool is_too_long; // a packet that is longer than what some next hop takes
+	uint32_t longest; // frame, as it came in; bytes
 	uint16_t ways; // 1 << enum way, of those that were decided
 	struct rte_mbuf *pkt[BURST_MAX];
 	struct rte_mbuf *dead
@@ -163,6 +165,8 @@ static inline void burst_begin(struct burst *b, const struct tables *tables, con
 	b->seen = 0;
 	b->has_stranger = false;
 	b->is_unresolved = false;
+	b->is_too_long = false;
+	b->longest = 0;
 	b->ways = 0;
 }
 
@@ -217,9 +221,10 @@ static inline struct punt *burst_punt(struct burst *b)
 static inline __attribute__((always_inline)) void burst_filter(
 	struct burst *b, bool (*keep)(struct burst *b, struct rte_mbuf *m))
 {
+	const uint16_t n = b->n;
 	uint16_t live = 0;
 
-	for (uint16_t i = 0; i < b->n; i++) {
+	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = b->pkt[i];
 		if (keep(b, m))
 			b->pkt[live++] = m;

@@ -12,5 +12,6 @@ static bool check(struct burst *b, struct rte_mbuf *m)
 
 void mtu_check(struct burst *b)
 {
-	burst_filter(b, check);
+	if (b->is_too_long || b->is_unresolved)
+		burst_filter(b, check);
 }

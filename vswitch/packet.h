@@ -212,6 +212,8 @@ static inline void send_by(struct burst *b, struct pkt *p, enum way way, uint32_
 	p->nexthop = atomic_load_explicit(&b->tab->nexthops[nexthop], memory_order_acquire);
 	if (p->nexthop == NULL || p->nexthop->kind != nexthop_kind_of(way))
 		b->is_unresolved = true;
+	else if (b->longest > (uint32_t)RTE_ETHER_HDR_LEN + p->nexthop->mtu)
+		b->is_too_long = true;
 }
 
 // Makes the Ethernet header, with a tag or without, len bytes long. False if the buffer has no room.

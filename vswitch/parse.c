@@ -302,6 +302,7 @@ static bool parse_one(struct burst *b, struct rte_mbuf *m)
 {
 	enum drop_reason why = parse_mbuf(m);
 	b->seen |= pkt(m)->flags;
+	b->longest = RTE_MAX(b->longest, m->pkt_len);
 	return why == PARSED || burst_drop(b, m, why);
 }
 

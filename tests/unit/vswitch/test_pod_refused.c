@@ -192,6 +192,22 @@ static void packet_longer_than_its_way_out_is_dropped(void **state)
 	assert_int_equal(result().len, 1514);
 }
 
+static void only_what_is_too_long_of_a_burst_is_dropped(void **state)
+{
+	enum family f = family(state);
+	struct packet small = of_len(udp(f, &overlay_pod, &overlay_pod2), 100);
+	struct packet large = of_len(udp(f, &overlay_pod, &far_overlay_pod), 1451);
+
+	sends_both(&overlay_pod, small, large);
+	expect_drop_count(DROP_TOO_BIG, 1);
+	assert_int_equal(result().len, 114);
+	sends_both(&overlay_pod, large, small);
+	expect_drop_count(DROP_TOO_BIG, 1);
+	assert_int_equal(result().len, 114);
+	sends_both(&overlay_pod, of_len(small, 1400), of_len(large, 1450));
+	assert_int_equal(world.b.n, 2);
+}
+
 static void buffer_without_room_for_the_headers_is_dropped(void **state)
 {
 	enum family f = family(state);
@@ -227,6 +243,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(ttl_of_one_is_exceeded),
 	BOTH(ttl_of_two_passes),
 	BOTH(packet_longer_than_its_way_out_is_dropped),
+	BOTH(only_what_is_too_long_of_a_burst_is_dropped),
 	BOTH(buffer_without_room_for_the_headers_is_dropped),
 };
 

@@ -265,7 +265,7 @@ void world_set_tunnel(enum family outer)
 
 // ── Running and expecting ──────────────────────────────────────────────────────────────────────
 
-void run_mbuf(uint16_t port, struct rte_mbuf *m)
+static void run_burst(uint16_t port, struct rte_mbuf *const *m, uint16_t n)
 {
 	struct burst *b = &world.b;
 
@@ -276,10 +276,15 @@ void run_mbuf(uint16_t port, struct rte_mbuf *m)
 		.in = world.tab->vports[port],
 		.now = UINT64_C(1) << 40,
 		.icmp_limit = &world.icmp_limit,
-		.n = 1,
-		.pkt = {m},
+		.n = n,
 	};
+	memcpy(b->pkt, m, n * sizeof(*m));
 	pipeline_run(pipeline_of(b->in->kind), b);
+}
+
+void run_mbuf(uint16_t port, struct rte_mbuf *m)
+{
+	run_burst(port, &m, 1);
 }
 
 void run(uint16_t port, const struct bytes *frame)
@@ -291,6 +296,16 @@ void sends(const struct station *from, struct packet p)
 {
 	struct bytes frame = frame_ip(&p);
 	run(from->port, &frame);
+}
+
+void sends_both(const struct station *from, struct packet first, struct packet second)
+{
+	struct bytes frames[] = {frame_ip(&first), frame_ip(&second)};
+	struct rte_mbuf *m[2];
+
+	for (size_t i = 0; i < 2; i++)
+		m[i] = frame_mbuf(&world.frames[i], HEADROOM, frames[i].data, frames[i].len);
+	run_burst(from->port, m, 2);
 }
 
 static const char *what_happened(void)

@@ -89,6 +89,8 @@ void run(uint16_t port, const struct bytes *frame);
 void run_mbuf(uint16_t port, struct rte_mbuf *m);
 // Runs a packet that the station sends from its port.
 void sends(const struct station *from, struct packet p);
+// Two packets, in one burst.
+void sends_both(const struct station *from, struct packet first, struct packet second);
 
 // What must have come of it: exactly this frame, out of this port.
 void expect_out(uint16_t port, const struct bytes *frame);
