@@ -15,7 +15,8 @@
 #include <errno.h>
 
 #define PORTS_MAX 8
-#define N_BUFFERS 16383
+// Full rings both ways and little more: what is in use stays in the CPU's cache.
+#define PORT_BUFFERS 2048
 #define CACHE 256
 #define DATA_ROOM (2048 + RTE_PKTMBUF_HEADROOM)
 
@@ -43,7 +44,9 @@ int main(int argc, char **argv)
 		talk_error("EAL", "does not start");
 		return 1;
 	}
-	ports.pool = rte_pktmbuf_pool_create("buffers", N_BUFFERS, CACHE, 0, DATA_ROOM, 0);
+	unsigned n_ports = (unsigned)RTE_MAX(argc - n_eal - 1, 1);
+	ports.pool =
+		rte_pktmbuf_pool_create("buffers", n_ports * PORT_BUFFERS, CACHE, 0, DATA_ROOM, 0);
 	if (ports.pool == NULL) {
 		talk_error("buffers", "out of memory");
 		return 1;

@@ -105,7 +105,8 @@ static bool take(struct run *run, const struct rte_mbuf *m, uint64_t now)
 		run->expected = t->sequence + 1;
 	if (t->sequence >= run->first && t->sequence < run->end) {
 		run->arrived++;
-		histogram_add(&run->r->latency, now - t->tsc);
+		if (run->o->rate != 0) // else it only says how long the rings are
+			histogram_add(&run->r->latency, now - t->tsc);
 	}
 	return true;
 }

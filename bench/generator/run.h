@@ -15,7 +15,7 @@ struct result {
 	uint64_t reordered; // frames that came in after a later one
 	uint64_t foreign; // frames that the generator did not send
 	double frame; // mean length of the sent ones
-	struct histogram latency; // cycles from when the frame was made
+	struct histogram latency; // cycles from when the frame was made; at full load nothing
 };
 
 // ports: the ethdevs that the order's tx and rx are indices of. Returns what stream_init() returns.

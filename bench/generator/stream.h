@@ -71,7 +71,7 @@ static inline void stream_fill(struct stream *s, struct rte_mbuf *m, uint64_t no
 	rte_memcpy(frame, t->head, t->head_len);
 	if (t->ip != 0) {
 		uint32_t flow = stream_flow(s);
-		uint32_t dst = s->dst + flow % s->n_destinations;
+		uint32_t dst = s->dst + (s->n_destinations > 1 ? flow % s->n_destinations : 0);
 		struct rte_udp_hdr *udp = (void *)(frame + t->udp);
 
 		if (s->ip6)
