@@ -3,7 +3,6 @@
 
 #include <linux/virtio_net.h>
 #include <rte_memcpy.h>
-#include <rte_prefetch.h>
 
 // Copies bytes behind the first `at` ones of the pieces.
 static void scatter(const struct virtqueue *vq, const struct piece *pieces, uint32_t at,
@@ -100,33 +99,6 @@ static uint16_t write_chain(
 	return room.n_heads;
 }
 
-// The header is read first; of the frame the first lines, since the processor sees a longer copy coming.
-static inline void prefetch_for_write(const uint8_t *at, uint32_t header, uint32_t len)
-{
-	rte_prefetch0(at);
-	__builtin_prefetch(at + header, 1);
-	if (len > RTE_CACHE_LINE_SIZE)
-		__builtin_prefetch(at + header + RTE_CACHE_LINE_SIZE, 1);
-}
-
-// Looks for single buffers for the first of the packets, up to one that needs more. Returns how many
-// have one.
-static uint16_t find_singles(struct virtqueue *vq, uint16_t first, struct rte_mbuf **pkts,
-	uint16_t n, uint16_t *heads, struct piece *to)
-{
-	const uint32_t header = vq->header_len;
-	struct view v = view_of(vq);
-
-	for (uint16_t i = 0; i < n; i++) {
-		heads[i] = head_at(&v, (uint16_t)(first + i));
-		to[i] = single(vq, &v, heads[i], VRING_DESC_F_WRITE, header + pkts[i]->pkt_len);
-		if (to[i].at == NULL || pkts[i]->nb_segs > 1)
-			return i;
-		prefetch_for_write(to[i].at, header, pkts[i]->pkt_len);
-	}
-	return n;
-}
-
 // Buffers are used again and again, and a driver leaves the header in front of the frame as it is. So it is
 // only written if it says something else: a cache line that nobody writes stays with both.
 static inline void put_header(uint8_t *at, uint32_t len)
@@ -141,34 +113,39 @@ static inline void put_header(uint8_t *at, uint32_t len)
 	}
 }
 
-// Writes n packets into the single buffers that were found for them, from the first entry on.
-static void write_singles(struct virtqueue *vq, uint16_t first, struct rte_mbuf **pkts, uint16_t n,
-	const uint16_t *heads, const struct piece *to)
+// Writes the first of n packets into the entries from the first on, as long as each finds a single buffer, as
+// usual. Returns how many. Fetching the buffers' memory before brings nothing: the processor writes on while
+// lines of earlier packets are still on their way.
+static uint16_t write_singles(
+	struct virtqueue *vq, uint16_t first, struct rte_mbuf **pkts, uint16_t n)
 {
 	const uint32_t header = vq->header_len;
-	const struct view v = view_of(vq);
+	struct view v = view_of(vq);
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = pkts[i];
-		uint32_t len = header + m->data_len;
-		put_header(to[i].at, header);
-		rte_memcpy(to[i].at + header, rte_pktmbuf_mtod(m, const void *), m->data_len);
-		log_write(vq, to[i].guest, len);
-		use(&v, (uint16_t)(first + i), heads[i], len);
+		uint32_t len = header + m->pkt_len;
+		uint16_t entry = (uint16_t)(first + i);
+		uint16_t head = head_at(&v, entry);
+		struct piece to = single(vq, &v, head, VRING_DESC_F_WRITE, len);
+
+		if (unlikely(to.at == NULL || m->nb_segs > 1))
+			return i;
+		put_header(to.at, header);
+		rte_memcpy(to.at + header, rte_pktmbuf_mtod(m, const void *), m->data_len);
+		log_write(vq, to.guest, len);
+		use(&v, entry, head, len);
 	}
+	return n;
 }
 
 uint16_t virtqueue_enqueue(struct virtqueue *vq, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t heads[VIRTQUEUE_BATCH];
-	struct piece to[VIRTQUEUE_BATCH];
 	uint16_t n_entries = available(vq, vq->size), entry = 0, sent = 0;
 
 	while (sent < n && entry < n_entries) {
-		uint16_t batch =
-			(uint16_t)RTE_MIN(n - sent, RTE_MIN(n_entries - entry, VIRTQUEUE_BATCH));
-		uint16_t singles = find_singles(vq, entry, pkts + sent, batch, heads, to);
-		write_singles(vq, entry, pkts + sent, singles, heads, to);
+		uint16_t batch = (uint16_t)RTE_MIN(n - sent, n_entries - entry);
+		uint16_t singles = write_singles(vq, entry, pkts + sent, batch);
 		entry = (uint16_t)(entry + singles);
 		sent = (uint16_t)(sent + singles);
 		if (singles == batch)
