@@ -6,6 +6,8 @@
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
+#define BATCH 64 // entries that are looked at before the first is copied
+
 // Appends bytes to a packet, with more buffers where needed. False: there are none.
 static bool append(struct rte_mbuf *head, struct rte_mbuf **last, struct rte_mempool *pool,
 	const struct piece *p)
@@ -95,11 +97,11 @@ uint16_t virtqueue_dequeue(
 	const uint32_t header = vq->header_len;
 	const uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
 	const struct view v = view_of(vq);
-	uint16_t heads[VIRTQUEUE_BATCH];
-	struct piece from[VIRTQUEUE_BATCH];
+	uint16_t heads[BATCH];
+	struct piece from[BATCH];
 	uint16_t got = 0;
 
-	n = available(vq, n < VIRTQUEUE_BATCH ? n : VIRTQUEUE_BATCH);
+	n = available(vq, n < BATCH ? n : BATCH);
 	if (n == 0)
 		return 0;
 	if (unlikely(rte_mempool_get_bulk(pool, (void **)pkts, n) < 0)) {

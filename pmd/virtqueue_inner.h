@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define VIRTQUEUE_BATCH 64 // entries that are looked at before the first is copied
 #define VIRTQUEUE_PIECES_MAX 256 // of the guest's memory that one frame may be spread over
 
 // A contiguous piece of the guest's memory, at our address.
