@@ -47,9 +47,8 @@ SCENARIOS = {s.name: s for s in (
     Scenario("tunnel-pod", "out of VXLAN to a vhost-user pod", "tunnel", "pod"),
     Scenario("pod-vlan", "vhost-user pod to a station on its VLAN, tagged", "pod", "vlan"),
     Scenario("vlan-pod", "from a station on the VLAN to a vhost-user pod", "vlan", "pod"),
-    Scenario("afxdp-afxdp", "ordinary container to another one of the same node", "kernel", "kernel", flows=(1, 1000)),
-    Scenario("afxdp-tunnel", "ordinary container to a pod of another node, into VXLAN, over a link of the kernel's", "kernel", "tunnel",
-             flows=(1, 1000)),
+    Scenario("afxdp-afxdp", "ordinary container to another one of the same node", "kernel", "kernel"),
+    Scenario("afxdp-tunnel", "ordinary container to a pod of another node, into VXLAN, over a link of the kernel's", "kernel", "tunnel"),
     Scenario("scale", f"pod-tunnel to {world.SCALE_PODS} pods on {world.SCALE_NODES} nodes, uniformly random",
              "pod", "tunnel", destinations=world.SCALE_PODS, frames=(60,), flows=(world.SCALE_PODS,), families=(4,), scale=True),
 )}

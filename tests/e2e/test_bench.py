@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 import pytest
 from lab.node import BUILD
-from lab.shell import CommandError
+from lab.shell import CommandError, run
 
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
@@ -70,6 +70,40 @@ def test_an_order_that_cannot_be_obeyed_is_refused(loop, wrong):
     assert loop.run(ORDER, seconds=0.05, warmup=0)["lost"] == 0
 
 
+@pytest.fixture
+def wire():
+    """The namespaces of two devices `eth0` with a link between them; a set in the second one gets the UDP ports of what comes in."""
+    names = [f"benchwire{os.getpid()}-{end}" for end in ("in", "out")]
+    try:
+        for ns in names:
+            run(f"ip netns add {ns}")
+        run(f"ip link add eth0 netns {names[0]} type veth peer name eth0 netns {names[1]}")
+        for ns in names:
+            run("ip link set eth0 up", ns=ns)
+        run("ethtool -K eth0 gro on", ns=names[1])
+        run(["nft", "add table netdev seen; add set netdev seen ports { type inet_service . inet_service; size 200000; flags dynamic; };"
+             "add chain netdev seen in { type filter hook ingress device eth0 priority 0; policy drop; };"
+             "add rule netdev seen in update @ports { udp sport . udp dport }"], ns=names[1])
+        yield names
+    finally:
+        for ns in names:
+            run(f"ip netns delete {ns}", check=False)
+
+
+@pytest.mark.parametrize("flows,destination_ports", [(1, {1024}), (1000, {1024}), (100_000, {1024, 1025, 1026, 1027})])
+def test_the_generator_for_kernel_pods_makes_all_flows(wire, tmp_path, flows, destination_ports):
+    generator = Generator(tmp_path, machine.cpus()[0], [f"/run/netns/{ns}:eth0" for ns in wire])
+    try:
+        sent = generator.wait_ready().run({**ORDER, "rx": 1, "flows": flows}, seconds=0.5, warmup=0, rate=20_000)["sent"]
+    finally:
+        generator.stop()
+    listed = json.loads(run("nft --json list set netdev seen ports", ns=wire[1]))["nftables"]
+    seen = {tuple(element["concat"]) for element in next(item["set"]["elem"] for item in listed if "set" in item)}
+    assert {destination for _, destination in seen} == destination_ports
+    assert all(source - 1024 + (destination - 1024 << 15) < flows for source, destination in seen)
+    assert len(seen) > 0.8 * min(sent, flows)
+
+
 def traces():
     """What a run makes on the machine, by name."""
     namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.splitlines()
@@ -102,7 +136,7 @@ def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
     before = traces()
     done = subprocess.run(
         [BENCH / "compare", "--rounds", "1", "--seconds", "0.2", "--no-latency", "--json", tmp_path / "rows.json",
-         "--frames", "60,80,imix", "--flows", "1000", "afxdp-afxdp", "afxdp-tunnel"],
+         "--frames", "60,80,imix", "--flows", "100000", "afxdp-afxdp", "afxdp-tunnel"],
         env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "rows.json").read_text())["results"]
