@@ -1,14 +1,18 @@
 // What changes of routes cost the traffic beside them: a worker that forwards frames as fast as it can,
 // and a control thread that changes a node's tables all the while, on their own CPUs. Windows with
 // changes and without take turns.
-//   churn [EAL options: two lcores on CPUs of their own; without any: those of a quick check]
-// bench/churn runs it as it should be run. Fails if a packet is lost.
+//   churn [EAL options: two lcores on CPUs of their own -- [--quick] [--json]]
+//   --quick    few windows
+//   --json     a line of JSON for each way, instead of a table
+// Without any arguments it is a quick check. bench/churn and bench/compare run it as it should be run. Fails
+// if a packet is lost.
 //
 // A quarter of the changes each: a pod elsewhere appears, another one goes, the route to one that
 // frames go to is replaced, and the tunnel to a node that they go to.
 #include "bench/fail.h"
 #include "bench/loop.h"
 #include "bench/percentile.h"
+#include "bench/row.h"
 #include "bench/generator/histogram.h"
 #include "tests/unit/dataplane/eal.h"
 #include "vswitch/addr.h"
@@ -30,6 +34,7 @@
 #define POLL_US 1000 // how often the control thread frees what has become due
 #define WINDOW_MS 50
 #define N_WINDOWS 40 // with changes, and as many without
+#define N_WINDOWS_QUICK 5
 #define TRIES_MAX 200
 #define REST_MS 5000 // in which all frames are back, if none is lost
 
@@ -38,13 +43,14 @@ struct bench {
 	struct tables *tables;
 	struct port *port[SCENE_PORTS];
 	uint32_t window_ms, n_windows;
+	bool json;
 	uint64_t n_changes;
 	struct histogram changes; // cycles of each
 };
 
 // What the worker did in a window.
 struct work {
-	double mpps, cycles_per_packet;
+	double packets, mpps, cycles_per_packet;
 };
 
 // ── The node ───────────────────────────────────────────────────────────────────────────────────
@@ -191,13 +197,9 @@ static struct work window(struct bench *b, const struct scene *s, bool changes)
 		dataplane_worker_counters(b->dp, 0, &after);
 	} while (after.packets == before.packets);
 	double packets = (double)(after.packets - before.packets);
-	return (struct work){.mpps = packets * (double)hz / (double)cycles / 1e6,
+	return (struct work){.packets = packets,
+		.mpps = packets * (double)hz / (double)cycles / 1e6,
 		.cycles_per_packet = (double)(after.cycles_busy - before.cycles_busy) / packets};
-}
-
-static double median(double *values, uint32_t n)
-{
-	return percentile(values, n, 50);
 }
 
 static uint64_t n_dropped(const struct bench *b)
@@ -227,6 +229,7 @@ static uint32_t come_to_rest(struct bench *b, const struct scene *s)
 struct windows {
 	double mpps[2][N_WINDOWS], cycles[2][N_WINDOWS]; // [1]: with changes
 	double rate[N_WINDOWS]; // with changes, by that of the window beside it
+	double packets; // of all windows
 };
 
 static void measure_round(struct bench *b, const struct scene *s, uint32_t i, struct windows *w)
@@ -237,27 +240,44 @@ static void measure_round(struct bench *b, const struct scene *s, uint32_t i, st
 
 		w->mpps[changes][i] = x.mpps;
 		w->cycles[changes][i] = x.cycles_per_packet;
+		w->packets += x.packets;
 	}
 	w->rate[i] = w->mpps[1][i] / w->mpps[0][i];
 }
 
-// Returns how many packets were lost.
-static uint64_t measure(struct bench *b, const struct scene *s)
+// Fills in what was measured. Returns how many packets were lost.
+static uint64_t measure(struct bench *b, const struct scene *s, struct row *ret_row)
 {
 	static struct windows w;
 	uint64_t dropped = n_dropped(b);
 	uint32_t n = b->n_windows;
 
+	w.packets = 0;
 	loop_start(b->port[s->from], b->port[s->to], s, UNDER_WAY);
 	(void)window(b, s, true);
 	for (uint32_t i = 0; i < n; i++)
 		measure_round(b, s, i, &w);
 	uint64_t lost = come_to_rest(b, s) + n_dropped(b) - dropped;
-	printf("| %s, IPv%c | %.2f | %.1f | %.2f | %.1f | %.3f | %lu |\n", s->name,
-		s->is_ip6 ? '6' : '4', median(w.mpps[0], n), median(w.cycles[0], n),
-		median(w.mpps[1], n), median(w.cycles[1], n), median(w.rate, n), lost);
-	(void)fflush(stdout);
+	*ret_row = (struct row){.frame = s->is_ip6 ? 62 : 60,
+		.flows = SCENE_FLOWS,
+		.is_ip6 = s->is_ip6,
+		.mpps = percentile(w.mpps[1], n, 50),
+		.cycles = percentile(w.cycles[1], n, 50),
+		.mpps_alone = percentile(w.mpps[0], n, 50),
+		.cycles_alone = percentile(w.cycles[0], n, 50),
+		.ratio = percentile(w.rate, n, 50),
+		.loss = (double)lost / w.packets,
+		.spread = spread(w.mpps[1], n)};
+	(void)snprintf(ret_row->name, sizeof(ret_row->name), "%s", s->name);
 	return lost;
+}
+
+static void print_row(const struct row *r, uint64_t lost)
+{
+	printf("| %s, IPv%c | %.2f | %.1f | %.2f | %.1f | %.3f | %lu |\n", r->name,
+		r->is_ip6 ? '6' : '4', r->mpps_alone, r->cycles_alone, r->mpps, r->cycles, r->ratio,
+		lost);
+	(void)fflush(stdout);
 }
 
 static double us(const struct bench *b, double part)
@@ -273,33 +293,73 @@ static void print_head(const struct bench *b)
 	puts("|---|---|---|---|---|---|---|");
 }
 
+static void print_changes(const struct bench *b)
+{
+	printf("\n%lu changes: p50 %.2f us, p99 %.2f us, p99.9 %.2f us each\n", b->n_changes,
+		us(b, 0.5), us(b, 0.99), us(b, 0.999));
+}
+
+// Returns how many packets were lost.
+static uint64_t measure_way(struct bench *b, enum scene_way way, bool six)
+{
+	struct scene *s = scene_new(way, six);
+	struct row row;
+
+	if (s == NULL)
+		fail("no memory");
+	uint64_t lost = measure(b, s, &row);
+	if (b->json)
+		row_print(&row);
+	else
+		print_row(&row, lost);
+	free(s);
+	return lost;
+}
+
+// Those behind EAL's.
+static void take_arguments(struct bench *b, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			b->json = true;
+		else if (strcmp(argv[i], "--quick") == 0)
+			b->n_windows = N_WINDOWS_QUICK;
+		else
+			fail("usage: churn [EAL options -- [--quick] [--json]]");
+	}
+}
+
+static void start(struct bench *b, int argc, char **argv)
+{
+	if (argc == 1) {
+		eal_start("churn", "(0,1)@(0-1)");
+		b->window_ms = 10;
+		b->n_windows = 2;
+		return;
+	}
+	int n_eal = rte_eal_init(argc, argv);
+	if (n_eal < 0)
+		fail("EAL does not start");
+	take_arguments(b, argc - n_eal, argv + n_eal);
+}
+
 int main(int argc, char **argv)
 {
 	static struct bench b = {.window_ms = WINDOW_MS, .n_windows = N_WINDOWS};
 	uint64_t lost = 0;
 
-	if (argc == 1) {
-		eal_start("churn", "(0,1)@(0-1)");
-		b.window_ms = 10;
-		b.n_windows = 2;
-	} else if (rte_eal_init(argc, argv) < 0) {
-		fail("EAL does not start");
-	}
+	start(&b, argc, argv);
 	node_open(&b);
-	print_head(&b);
+	if (!b.json)
+		print_head(&b);
 	for (enum scene_way way = 0; way < SCENE_WAYS; way++) {
-		for (int six = 0; six < 2; six++) {
-			struct scene *s = scene_new(way, six != 0);
-			if (s == NULL)
-				fail("no memory");
-			lost += measure(&b, s);
-			free(s);
-		}
+		for (int six = 0; six < 2; six++)
+			lost += measure_way(&b, way, six != 0);
 	}
 	if (b.n_changes == 0)
 		fail("nothing was changed");
-	printf("\n%lu changes: p50 %.2f us, p99 %.2f us, p99.9 %.2f us each\n", b.n_changes,
-		us(&b, 0.5), us(&b, 0.99), us(&b, 0.999));
+	if (!b.json)
+		print_changes(&b);
 	dataplane_close(b.dp);
 	return lost == 0 ? 0 : 1;
 }

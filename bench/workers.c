@@ -4,18 +4,21 @@
 //   shared   both send to one vhost-user pod, with one queue pair
 //   queues   the same with two queue pairs, one for each worker
 //
-//   workers [--hugepages]    on hugepages instead of ordinary memory
+//   workers EAL options [-- --json]    a line of JSON for each worker, instead of text
+// EAL: two lcores on CPUs of their own, and the main one, which sleeps, on either; with --single-file-segments,
+// since a guest takes few pieces of memory. bench/compare runs it so.
 #include "bench/fail.h"
 #include "bench/percentile.h"
+#include "bench/row.h"
 #include "bench/source.h"
 #include "pmd/ring.h"
 #include "pmd/vhost.h"
 #include "vswitch/counter.h"
 #include "vswitch/dataplane.h"
 
+#include <rte_cycles.h>
 #include <rte_eal.h>
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +35,7 @@
 #define LOST_MAX 0.01
 #define TRIES_MAX (10 * N_ROUNDS)
 
+static bool json;
 static struct dataplane *dp;
 static struct source *source[N_WORKERS]; // of each worker
 static struct pod pod[N_WORKERS]; // theirs
@@ -67,9 +71,21 @@ static void add_source(uint32_t number)
 
 // ── Measuring ──────────────────────────────────────────────────────────────────────────────────
 
-// What the workers' counters grew by.
+// What the workers' counters say.
 struct work {
 	uint64_t cycles, packets, drops;
+};
+
+// What a worker did in a window.
+struct speed {
+	double cycles; // per packet
+	double mpps;
+	double loss; // share
+};
+
+// Of all windows.
+struct speeds {
+	double cycles[N_ROUNDS], mpps[N_ROUNDS], loss[N_ROUNDS];
 };
 
 static void look(struct work now[N_WORKERS])
@@ -87,11 +103,12 @@ static void look(struct work now[N_WORKERS])
 	}
 }
 
-// Lets the workers do that for a window. *ret_cycles: cycles per packet of each that sends. False: the
-// machine disturbed it, a worker or the guest had no CPU.
-static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKERS])
+// Lets the workers do that for a window. ret_speed: of each that sends. False: the machine disturbed it, a
+// worker or the guest had no CPU.
+static bool window(const enum doing doing[N_WORKERS], struct speed ret_speed[N_WORKERS])
 {
 	struct work before[N_WORKERS], after[N_WORKERS];
+	uint64_t time;
 
 	if (source[0]->guest != NULL)
 		guest_forget(source[0]->guest);
@@ -99,8 +116,10 @@ static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKER
 		atomic_store(&source[i]->doing, doing[i]);
 	(void)usleep(SETTLE_US);
 	look(before);
+	time = rte_rdtsc();
 	(void)usleep(WINDOW_US);
 	look(after);
+	time = rte_rdtsc() - time;
 	for (uint16_t i = 0; i < N_WORKERS; i++)
 		atomic_store(&source[i]->doing, DOES_NOTHING);
 	(void)usleep(SETTLE_US);
@@ -108,38 +127,66 @@ static bool window(const enum doing doing[N_WORKERS], double ret_cycles[N_WORKER
 		double packets = (double)(after[i].packets - before[i].packets);
 		if (doing[i] != DOES_SEND)
 			continue;
-		if (packets == 0 || (double)(after[i].drops - before[i].drops) > packets * LOST_MAX)
+		double dropped = (double)(after[i].drops - before[i].drops);
+		if (packets == 0 || dropped > packets * LOST_MAX)
 			return false;
-		ret_cycles[i] = (double)(after[i].cycles - before[i].cycles) / packets;
+		ret_speed[i] = (struct speed){
+			.cycles = (double)(after[i].cycles - before[i].cycles) / packets,
+			.mpps = packets * (double)rte_get_tsc_hz() / (double)time / 1e6,
+			.loss = dropped / packets};
 	}
 	return true;
+}
+
+static void keep(struct speeds of[N_WORKERS], unsigned round, const struct speed speed[N_WORKERS])
+{
+	for (uint16_t i = 0; i < N_WORKERS; i++) {
+		of[i].cycles[round] = speed[i].cycles;
+		of[i].mpps[round] = speed[i].mpps;
+		of[i].loss[round] = speed[i].loss;
+	}
+}
+
+// Cycles are a percentile, all else are medians.
+static void print(const char *name, uint16_t worker, struct speeds *alone, struct speeds *beside,
+	unsigned percent)
+{
+	struct row r = {.frame = POD_FRAME_LEN,
+		.flows = POD_FLOWS,
+		.mpps = percentile(beside->mpps, N_ROUNDS, USUAL),
+		.cycles = percentile(beside->cycles, N_ROUNDS, percent),
+		.mpps_alone = percentile(alone->mpps, N_ROUNDS, USUAL),
+		.cycles_alone = percentile(alone->cycles, N_ROUNDS, percent),
+		.loss = percentile(beside->loss, N_ROUNDS, USUAL),
+		.spread = spread(beside->mpps, N_ROUNDS)};
+
+	r.ratio = r.cycles / r.cycles_alone;
+	(void)snprintf(r.name, sizeof(r.name), "%s, worker %u", name, worker);
+	if (json)
+		row_print(&r);
+	else
+		printf("%-17s: %6.1f cycles/packet alone, %6.1f beside the other: %.2f\n", r.name,
+			r.cycles_alone, r.cycles, r.ratio);
 }
 
 // The worker that is not measured does `other` meanwhile.
 static void measure(const char *name, enum doing other, unsigned percent)
 {
-	static double alone[N_WORKERS][N_ROUNDS], beside[N_WORKERS][N_ROUNDS];
+	static struct speeds alone[N_WORKERS], beside[N_WORKERS];
 
 	for (unsigned r = 0, tries = 0; r < N_ROUNDS; r++) {
-		double first[N_WORKERS], both[N_WORKERS];
+		struct speed first[N_WORKERS], both[N_WORKERS];
 		while (!window((const enum doing[]){DOES_SEND, other}, first) ||
 			!window((const enum doing[]){other, DOES_SEND}, first) ||
 			!window((const enum doing[]){DOES_SEND, DOES_SEND}, both)) {
 			if (tries++ > TRIES_MAX)
 				fail("packets are lost, or none are forwarded");
 		}
-		for (uint16_t i = 0; i < N_WORKERS; i++) {
-			alone[i][r] = first[i];
-			beside[i][r] = both[i];
-		}
+		keep(alone, r, first);
+		keep(beside, r, both);
 	}
-	for (uint16_t i = 0; i < N_WORKERS; i++) {
-		double one = percentile(alone[i], N_ROUNDS, percent);
-		double two = percentile(beside[i], N_ROUNDS, percent);
-		printf("%-7s worker %u: %6.1f cycles/packet alone, %6.1f beside the other: "
-		       "%.2f\n",
-			name, i, one, two, two / one);
-	}
+	for (uint16_t i = 0; i < N_WORKERS; i++)
+		print(name, i, &alone[i], &beside[i], percent);
 }
 
 // ── Scenarios ──────────────────────────────────────────────────────────────────────────────────
@@ -218,43 +265,15 @@ static void bench_shared(const char *name, uint16_t n_queues)
 	dataplane_close(dp);
 }
 
-// "--lcores=…": one lcore on each of the first two CPUs that may be used; the main one, which sleeps, on either.
-static void lcores_text(char *text, size_t size)
-{
-	int cpu[N_WORKERS], n = 0;
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		fail("which CPUs?");
-	for (int i = 0; i < CPU_SETSIZE && n < N_WORKERS; i++) {
-		if (CPU_ISSET(i, &set))
-			cpu[n++] = i;
-	}
-	if (n < N_WORKERS)
-		fail("two CPUs are needed");
-	(void)snprintf(text, size, "--lcores=0@%d,1@%d,2@(%d,%d)", cpu[0], cpu[1], cpu[0], cpu[1]);
-}
-
-static void start_eal(bool hugepages)
-{
-	char lcores[64];
-	// A guest takes few pieces of memory.
-	const char *args[] = {"workers", lcores, "--main-lcore=2", "--no-pci", "--log-level=error",
-		hugepages ? "--in-memory" : "--no-huge",
-		hugepages ? "--single-file-segments" : "--no-shconf", hugepages ? NULL : "-m256"};
-
-	lcores_text(lcores, sizeof(lcores));
-	if (rte_eal_init(hugepages ? 7 : 8, (char **)(uintptr_t)args) < 0)
-		fail("EAL does not start");
-}
-
 int main(int argc, char **argv)
 {
-	bool hugepages = argc > 1 && strcmp(argv[1], "--hugepages") == 0;
+	int n_eal = rte_eal_init(argc, argv);
 
-	if (argc > 2 || (argc == 2 && !hugepages))
-		fail("usage: workers [--hugepages]");
-	start_eal(hugepages);
+	if (n_eal < 0)
+		fail("EAL does not start");
+	json = argc - n_eal == 2 && strcmp(argv[n_eal + 1], "--json") == 0;
+	if (argc - n_eal > 1 && !json)
+		fail("usage: workers EAL options [-- --json]");
 	bench_own();
 	bench_shared("shared", 1);
 	bench_shared("queues", 2);

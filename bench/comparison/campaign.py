@@ -7,7 +7,7 @@ from lab.node import CniError
 from lab.shell import CommandError
 from devices import DEVICES
 
-from . import machine, report, rounds
+from . import inprocess, machine, report, rounds
 from .scenarios import IMIX
 
 GENERATOR_MB = 192
@@ -35,6 +35,14 @@ class Campaign:
         with machine.hugepages(needed), contextlib.ExitStack() as stack:
             beds = [bed for name in able for bed in self._start(scenario, name, stack)]
             return [row for case in self._cases(scenario) for row in self._measure(scenario, case, beds)]
+
+    def run_alone(self, program):
+        """Returns the rows of a program that measures Strata alone."""
+        print(f"{program.name}: {program.text}", file=sys.stderr)
+        rows, good = inprocess.rows(program, self.args.quick)
+        if not good:
+            self.complaints.append(f"{program.name} failed: packets were lost, or it says above why")
+        return rows
 
     def _start(self, scenario, name, stack):
         directory = self.directory / f"{scenario.name}-{name}"

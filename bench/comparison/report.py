@@ -79,3 +79,14 @@ def markdown(rows):
                 f"{_latency(e, 10)} | {_latency(e, 50)} | {_latency(e, 90)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def markdown_inprocess(program, rows):
+    """One table for all cases of a program."""
+    lines = [f"### {program.name}: {program.text}", "",
+             "| case | flows | Mpps | spread | cycles/packet | Mpps alone | cycles/packet alone | ratio | loss |",
+             "|---|---|---|---|---|---|---|---|---|"]
+    lines += [f"| {r['case']}, {r['frame']} B, IPv{r['ip']} | {r['flows']} | {r['mpps']:.2f} | {r['spread'] * 100:.0f} % | "
+              f"{r['cycles_per_packet']:.0f} | {r['mpps_alone']:.2f} | {r['cycles_alone']:.0f} | {r['ratio']:.3f} | "
+              f"{r['loss'] * 100:.3f} % |" for r in rows]
+    return "\n".join([*lines, "", f"The ratio is of {program.ratio}.", ""])

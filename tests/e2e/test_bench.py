@@ -132,6 +132,24 @@ def test_devices_are_compared_and_nothing_is_left_behind(tmp_path):
     assert traces() <= before
 
 
+def test_changes_and_a_second_worker_are_scenarios_too(tmp_path):
+    before = traces()
+    done = subprocess.run([BENCH / "compare", "--quick", "--json", tmp_path / "rows.json", "churn", "workers"],
+                          env={**os.environ, "STRATA_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())["results"]
+    ways = ("pod-pod", "pod-tunnel", "tunnel-pod", "pod-vlan", "vlan-pod")
+    assert [(r["scenario"], r["case"], r["frame"], r["ip"]) for r in rows] == [
+        *(("churn", way, frame, ip) for way in ways for frame, ip in ((60, 4), (62, 6))),
+        *(("workers", f"{ports}, worker {i}", 60, 4) for ports in ("own", "shared", "queues") for i in (0, 1))]
+    for row in rows:
+        assert row["device"] == "strata" and row["flows"] > 1 and row["spread"] >= 0 and row["ratio"] > 0
+        assert all(row[key] > 0 for key in ("mpps", "mpps_alone", "cycles_per_packet", "cycles_alone"))
+        assert row["loss"] == 0 if row["scenario"] == "churn" else row["loss"] <= 0.01
+        assert f"| {row['case']}, {row['frame']} B, IPv{row['ip']} |" in done.stdout
+    assert traces() <= before
+
+
 def test_kernel_pods_have_devices_of_all_kinds(tmp_path):
     before = traces()
     done = subprocess.run(
